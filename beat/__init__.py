@@ -1,0 +1,1 @@
+"""The process of recovery: it finds what nobody drives, and makes it ready again. Any number may run."""

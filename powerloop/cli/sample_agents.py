@@ -1,0 +1,39 @@
+"""The agents that ``powerloop demo`` and ``powerloop bench`` run."""
+
+import asyncio
+import os
+
+from powerloop.kernel.agents import Agent
+from powerloop.tools import tool
+
+#: Which model the demo's agent speaks with; `powerloop demo --model` sets it for the workers.
+MODEL_VARIABLE = "DEMO_MODEL"
+
+_ORDERS = {
+    "A-17": "left the warehouse this morning and arrives tomorrow",
+    "B-4": "waits for a part that is due on Friday",
+}
+
+
+@tool(effect="read")
+async def lookup_order(order_id: str) -> str:
+    """Find an order.
+
+    Args:
+        order_id: The number on the receipt, such as A-17.
+    """
+    await asyncio.sleep(0.2)  # as a real warehouse would take its time
+    return _ORDERS.get(order_id.upper(), "is not in the book of orders")
+
+
+support = Agent(
+    name="support",
+    model=os.environ.get(MODEL_VARIABLE, "scripted:demo"),
+    instructions=(
+        "You help the customers of a small shop. Be brief and friendly. "
+        "Remember what the customer told you. Look orders up before you speak about them."
+    ),
+    tools=[lookup_order],
+)
+
+echo = Agent(name="echo", model="scripted:echo")

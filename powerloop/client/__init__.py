@@ -1,0 +1,1 @@
+"""What a producer holds: `AsyncPowerLoop`, `PowerLoop` and their handles."""

@@ -1,0 +1,76 @@
+"""The verbs of interactions: list what people are asked, and answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from powerloop.client.choices import chosen
+from powerloop.client.publishing import published
+from powerloop.client.verbs import Verbs
+from powerloop.kernel.errors import InteractionNotFound
+from powerloop.kernel.ids import InteractionId, SendId, SessionId
+from powerloop.kernel.interactions import Interaction, InteractionStatus
+
+
+class InteractionVerbs(Verbs):
+    """What a producer does with questions to people."""
+
+    async def interactions(
+        self,
+        *,
+        session_id: str | None = None,
+        send_id: str | None = None,
+        status: InteractionStatus | str | None = InteractionStatus.OPEN,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Interaction]:
+        """Questions to people, latest first.
+
+        Args:
+            session_id: Only those of this session.
+            send_id: Only those of this send.
+            status: Only those in this state, ``open`` (default), ``answered`` or ``withdrawn``; `None`: all.
+            before: The last interaction of the page before; the next page comes.
+            limit: At most so many.
+
+        Raises:
+            InvalidInput: there is no such state.
+        """
+        return await self._backend.store.interactions.list(
+            session_id=SessionId(session_id) if session_id else None,
+            send_id=SendId(send_id) if send_id else None,
+            status=None if status is None else chosen(InteractionStatus, status, "state of an interaction"),
+            before=InteractionId(before) if before else None,
+            limit=limit,
+        )
+
+    async def get_interaction(self, interaction_id: str) -> Interaction:
+        """The question as it is now.
+
+        Raises:
+            InteractionNotFound: there is none of that id.
+        """
+        interaction = await self._backend.store.interactions.find(InteractionId(interaction_id))
+        if interaction is None:
+            raise InteractionNotFound(interaction_id)
+        return interaction
+
+    async def answer(self, interaction_id: str, answer: Mapping[str, Any], actor: str = "") -> Interaction:
+        """Answer a question. The first answer wins; its send goes on once nothing else keeps it waiting.
+
+        Args:
+            interaction_id: The question.
+            answer: For a call in doubt, ``{"action": "done", "result": "what the model sees"}``,
+                ``{"action": "run"}`` or ``{"action": "give_up"}``.
+            actor: Who answers, for the eyes of people.
+
+        Raises:
+            InteractionNotFound: there is none of that id.
+            InteractionClosed: it was answered before, or its send ended without it.
+            InvalidInput: this is no answer to it.
+        """
+        answered = await self._backend.store.interactions.answer(
+            InteractionId(interaction_id), dict(answer), actor=actor
+        )
+        if answered.ready:
+            await published(self._backend.dispatcher, answered.ready)
+        return answered.interaction

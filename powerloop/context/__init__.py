@@ -1,0 +1,1 @@
+"""What the model sees: prompt, window, folding, recall."""

@@ -1,0 +1,1 @@
+"""Nouns, states, edges, decisions, the executor of a send, and ports. Standard library only, no I/O."""

@@ -1,0 +1,27 @@
+"""The identifiers that cross rooms, each a type of its own."""
+
+from typing import NewType
+
+#: A session's name. Chosen by the producer, or made by us as a UUIDv7; 1 to 200 characters.
+SessionId = NewType("SessionId", str)
+
+#: A send's name, and the id of its Celery task. A UUIDv7, or what a foreign producer gave its message; 1 to
+#: 200 characters.
+SendId = NewType("SendId", str)
+
+#: The name of one call, as the model gave it; unique within its send.
+CallId = NewType("CallId", str)
+
+#: The name of a question to a person: ``send:epoch.index``.
+InteractionId = NewType("InteractionId", str)
+
+#: The name of one worker process, new at each start: ``host:pid:random``.
+WorkerId = NewType("WorkerId", str)
+
+#: A session's fencing number. It grows by one at each claim and never falls.
+Epoch = NewType("Epoch", int)
+
+#: The place of a message in its session, from 1, without gaps.
+Seq = NewType("Seq", int)
+
+MAX_ID_LENGTH = 200

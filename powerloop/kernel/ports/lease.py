@@ -1,0 +1,47 @@
+"""The worker lease: who is alive, by the database's clock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from powerloop.kernel.ids import Epoch, SendId, SessionId, WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A running send, as its owner's row in the database has it."""
+
+    send_id: SendId
+    session_id: SessionId
+    epoch: Epoch
+    cancel_requested: bool
+
+
+class Leases(Protocol):
+    """One row per worker process.
+
+    Blocking: it is used from a thread of its own, which a stalled loop cannot stall. Every method but `close`
+    raises `StoreUnavailable` if the database did not answer.
+    """
+
+    def renew(self, worker: WorkerId, ttl: timedelta) -> None:
+        """Be alive for `ttl` from now, by the database's clock; the first call makes the row."""
+        ...
+
+    def held(self, worker: WorkerId) -> Sequence[Held]:
+        """The sends that run under this worker."""
+        ...
+
+    def raise_marks(self, marks: Mapping[int, datetime]) -> None:
+        """Record, per priority, how far the queue was taken: the time of dispatch of the latest send that was
+        claimed. A mark never falls."""
+        ...
+
+    def release(self, worker: WorkerId) -> None:
+        """Be dead at once, so that others need not wait for the lease to run out."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...

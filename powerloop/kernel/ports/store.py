@@ -1,0 +1,244 @@
+"""The store, as producers see it: sessions, sends and agents. One call is one transaction."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from powerloop.kernel.ids import InteractionId, SendId, Seq, SessionId
+from powerloop.kernel.interactions import Interaction, InteractionStatus
+from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.messages import Message
+from powerloop.kernel.ports.journal import Journal
+from powerloop.kernel.ports.recovery import Recovery
+from powerloop.kernel.sends import Accepted, Cancellation, NewSend, Send, SendStatus
+from powerloop.kernel.sessions import NewSession, Session, SessionStatus
+
+#: Every method of every port of this file may raise `StoreUnavailable`; nothing was written then, unless the
+#: connection broke off during the commit: repeating the call with the same ids is safe.
+
+
+class Sessions(Protocol):
+    """Conversations and their logs."""
+
+    async def create(self, new: NewSession) -> Session:
+        """Write a new, open session.
+
+        Raises:
+            SessionExists: the id is taken.
+        """
+        ...
+
+    async def ensure(self, new: NewSession) -> Session:
+        """The session of that id; written first if there is none. An existing one is returned as it is."""
+        ...
+
+    async def find(self, session_id: SessionId) -> Session | None:
+        """The session, or `None`."""
+        ...
+
+    async def list(
+        self,
+        *,
+        agent: str | None = None,
+        status: SessionStatus | None = None,
+        metadata: JSONObject | None = None,
+        before: SessionId | None = None,
+        limit: int = 100,
+    ) -> Sequence[Session]:
+        """Sessions, latest created first (ties by id, descending).
+
+        Args:
+            agent: Only those of this agent.
+            status: Only those in this state.
+            metadata: Only those whose metadata has all of these top-level keys with these values.
+            before: Only those after this one in the order of the list: the next page.
+            limit: At most so many.
+        """
+        ...
+
+    async def update_metadata(self, session_id: SessionId, metadata: JSONObject) -> Session:
+        """Replace the metadata.
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
+        ...
+
+    async def close(self, session_id: SessionId) -> Session:
+        """Make it refuse new sends. Closing a closed session changes nothing.
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
+        ...
+
+    async def delete(self, session_id: SessionId) -> None:
+        """Remove the session with its sends, messages, tool calls and ledger.
+
+        Raises:
+            SessionNotFound: there is no such session.
+            SessionBusy: it has sends that have not ended.
+        """
+        ...
+
+    async def messages(
+        self, session_id: SessionId, *, after: Seq = Seq(0), limit: int = 1000
+    ) -> Sequence[Message]:
+        """The log in order, from the message after `after`. An unknown session has none."""
+        ...
+
+
+class Sends(Protocol):
+    """The queue of each session, as its producers see it."""
+
+    async def accept(self, new: NewSend) -> Accepted:
+        """Write the send as `QUEUED` at the tail of its session, and count it there, in one statement.
+
+        A known idempotency key (of this session) or a known id (of this session, same content) writes nothing
+        and returns the earlier send. `Accepted.is_head` is decided under the session's row lock: of any
+        number of racing calls to an idle session exactly one sees True.
+
+        Raises:
+            SessionNotFound: there is no such session.
+            SessionClosed: the session is closed.
+            SessionBusy: the policy is `REJECT` and a send of the session has not ended.
+            InvalidInput: the send's id belongs to another session.
+        """
+        ...
+
+    async def find(self, send_id: SendId) -> Send | None:
+        """The send, or `None`."""
+        ...
+
+    async def list(
+        self,
+        *,
+        session_id: SessionId | None = None,
+        status: SendStatus | Collection[SendStatus] | None = None,
+        agent: str | None = None,
+        metadata: JSONObject | None = None,
+        before: SendId | None = None,
+        limit: int = 100,
+    ) -> Sequence[Send]:
+        """Sends, latest accepted first (within a session by position, descending; across by time, then id).
+
+        Args:
+            session_id: Only those of this session.
+            status: Only those in this state, or in one of these.
+            agent: Only those of sessions of this agent.
+            metadata: Only those whose metadata has all of these top-level keys with these values.
+            before: Only those after this one in the order of the list: the next page.
+            limit: At most so many.
+        """
+        ...
+
+    async def cancel(self, send_id: SendId, *, reason: str = "", actor: str = "") -> Cancellation:
+        """Ask for the end of a send. The first request stands; asking again changes nothing.
+
+        A queued send that was never claimed is cancelled at once, and the session goes on if that was its
+        head. One that was claimed before has a transcript to be closed: the request is written, and a waiting
+        send made queued, for a worker to end it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What an answer brought about."""
+
+    interaction: Interaction
+    #: The send, if nothing keeps it waiting any more: it is queued now, and to be published.
+    ready: Send | None
+
+
+class Interactions(Protocol):
+    """Questions to people."""
+
+    async def find(self, interaction_id: InteractionId) -> Interaction | None:
+        """The interaction, or `None`."""
+        ...
+
+    async def list(
+        self,
+        *,
+        session_id: SessionId | None = None,
+        send_id: SendId | None = None,
+        status: InteractionStatus | None = InteractionStatus.OPEN,
+        before: InteractionId | None = None,
+        limit: int = 100,
+    ) -> Sequence[Interaction]:
+        """Interactions, latest first (ties by id, descending).
+
+        Args:
+            session_id: Only those of this session.
+            send_id: Only those of this send.
+            status: Only those in this state; `None`: in any.
+            before: Only those after this one in the order of the list: the next page.
+            limit: At most so many.
+        """
+        ...
+
+    async def answer(self, interaction_id: InteractionId, answer: JSONObject, *, actor: str = "") -> Answered:
+        """Answer it: the call becomes what `interactions.resolve` says; the first answer wins.
+
+        If it was the last that its waiting send waited for, the send becomes queued in the same transaction.
+
+        Raises:
+            InteractionNotFound: there is none of that id.
+            InteractionClosed: it was answered before, or withdrawn.
+            InvalidInput: it is not an answer to this question.
+        """
+        ...
+
+
+class AgentDirectory(Protocol):
+    """The agents that some worker can run, so that producers who never saw them can be told of a typo."""
+
+    async def announce(self, agents: Sequence[tuple[str, str]]) -> None:
+        """Record that a worker runs these agents, as pairs of name and model."""
+        ...
+
+    async def names(self) -> frozenset[str]:
+        """Every name that was ever announced."""
+        ...
+
+    async def models(self) -> dict[str, str]:
+        """Every announced agent's name and model."""
+        ...
+
+
+class Store(Protocol):
+    """Where everything durable lives."""
+
+    @property
+    def sessions(self) -> Sessions: ...
+
+    @property
+    def sends(self) -> Sends: ...
+
+    @property
+    def agents(self) -> AgentDirectory: ...
+
+    @property
+    def interactions(self) -> Interactions: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def recovery(self) -> Recovery: ...
+
+    async def open(self) -> None:
+        """Connect, and check (or, where the policy allows, bring about) the schema.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+            SchemaMissing: there is no schema, and the policy forbids to make one.
+            SchemaOutdated: the schema is older than the code, and the policy forbids to upgrade it.
+            SchemaNewer: the schema is newer than the code.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection. Closing twice changes nothing."""
+        ...

@@ -1,0 +1,33 @@
+"""The toolbox: how the executor has a tool call carried out."""
+
+from typing import Protocol
+
+from powerloop.kernel.agents import Agent
+from powerloop.kernel.calls import Finding, ToolCall, ToolOutcome
+from powerloop.kernel.sends import Send
+
+
+class Toolbox(Protocol):
+    """Carries out tool calls of an agent: validation, timeout, threads, caps."""
+
+    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
+        """Run the call to its end.
+
+        An unknown tool, arguments that do not match the schema, a tool that raises or takes too long: each is
+        a `FAILED` outcome whose text tells the model what to do about it. Only cancellation raises.
+
+        Args:
+            agent: Whose tools.
+            send: For whom.
+            call: What the model asked for.
+            malformed: What the model wrote where its arguments were not a JSON object.
+        """
+        ...
+
+    async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
+        """Ask the outside world what became of a `ONCE` call whose process died.
+
+        `Finding.unknown` where the tool has no probe, or where it raises or takes too long. Only cancellation
+        raises.
+        """
+        ...

@@ -1,0 +1,113 @@
+"""The sweeper: finds sends that nobody drives, and publishes them again.
+
+Any number of processes may sweep at once, and any of them may die anywhere: what was stamped and not
+published is found again as overtaken or overdue.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from powerloop.kernel.clock import Clock
+from powerloop.kernel.dispatch import activation_of
+from powerloop.kernel.errors import StoreUnavailable
+from powerloop.kernel.ports.dispatcher import Dispatcher
+from powerloop.kernel.ports.recovery import Recovery
+from powerloop.kernel.sends import Send
+
+logger = logging.getLogger("powerloop.sweeper")
+
+#: Sends per kind and sweep.
+_LIMIT: Final = 1_000
+
+#: Sweeps from one look for what is rarely there to the next.
+_RARELY: Final = 10
+
+#: Leases are kept so long after they ran out, for people who ask what became of a worker.
+_LEASES_KEPT: Final = timedelta(hours=1)
+
+#: A cancel is remembered so long for the send that it came before.
+_CANCELS_KEPT: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """When a send counts as lost."""
+
+    #: Between two sweeps.
+    interval: timedelta = timedelta(seconds=1)
+    #: How much later than a send another one must have been dispatched, and claimed, for the first to have
+    #: lost its message. Covers the time from a commit to its message, and from a message to its claim.
+    margin: timedelta = timedelta(seconds=5)
+    #: How long a send waits for its claim though its queue is empty.
+    age: timedelta = timedelta(seconds=5)
+
+
+class Sweeper:
+    """Sweeps once a second."""
+
+    def __init__(
+        self,
+        recovery: Recovery,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        options: SweepOptions | None = None,
+    ) -> None:
+        self._recovery = recovery
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._options = options or SweepOptions()
+        self._sweeps = 0
+
+    async def run(self) -> None:
+        """Sweep until cancelled. A service that is away is waited for, and told of once."""
+        away = False
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self.sweep()
+            except StoreUnavailable as error:
+                if not away:
+                    logger.warning("not swept", extra={"error": str(error)})
+                away = True
+            else:
+                if away:
+                    logger.info("sweeping again")
+                away = False
+            spent = self._clock.monotonic() - began
+            await self._clock.sleep(max(self._options.interval.total_seconds() - spent, 0.05))
+
+    async def sweep(self) -> int:
+        """Look once for everything that was lost; how many sends were published again.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        recovery, options = self._recovery, self._options
+        self._sweeps += 1
+        found = await self._publish("owner died", lambda: recovery.reclaim(_LIMIT))
+        found += await self._publish("overtaken", lambda: recovery.overtaken(options.margin, _LIMIT))
+        found += await self._publish("resumed", lambda: recovery.resume(_LIMIT))
+        backlog = await self._dispatcher.backlog()
+        if backlog and (empty := [priority for priority, count in backlog.items() if not count]):
+            found += await self._publish("queue empty", lambda: recovery.overdue(options.age, empty, _LIMIT))
+        if self._sweeps % _RARELY == 1:
+            found += await self._publish("session moved on", lambda: recovery.advance(_LIMIT))
+            await recovery.forget_leases(_LEASES_KEPT)
+            await recovery.forget_cancels(_CANCELS_KEPT)
+        return found
+
+    async def _publish(self, reason: str, find: Callable[[], Awaitable[Sequence[Send]]]) -> int:
+        """Publish what is found, until less than a full load of it is there."""
+        count = 0
+        while True:
+            sends = await find()
+            if sends:
+                ids = [send.id for send in sends[:10]]
+                logger.warning("sends recovered", extra={"reason": reason, "count": len(sends), "ids": ids})
+                await self._dispatcher.publish([activation_of(send) for send in sends])
+                count += len(sends)
+            if len(sends) < _LIMIT:
+                return count

@@ -1,0 +1,65 @@
+"""What a tool is to the kernel: a description for the model, and one coroutine to call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from powerloop.kernel.calls import Effect
+from powerloop.kernel.ids import CallId, SendId, SessionId
+from powerloop.kernel.jsontypes import JSONObject
+
+DepsT_co = TypeVar("DepsT_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """What the model is told about a tool, and what the executor must know of it."""
+
+    #: 1 to 64 characters of letters, digits, ``_`` and ``-``: what every provider takes.
+    name: str
+    description: str
+    #: JSON Schema of the arguments, an object.
+    parameters: Mapping[str, Any]
+    effect: Effect
+    #: Whether it may run at the same time as other calls of its round. Calls that may not run one after
+    #: another.
+    concurrent: bool = True
+    #: How long one call may take; `None`: as long as it likes.
+    timeout: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolContext(Generic[DepsT_co]):
+    """What a tool may know about the call that it serves. Ask for it as the first argument."""
+
+    session_id: SessionId
+    send_id: SendId
+    call_id: CallId
+    #: The name of the agent that calls.
+    agent: str
+    #: The same after every crash: pass it to the outside world (`Effect.KEYED`).
+    idempotency_key: str
+    #: How many times the send was claimed; 1 unless a process died or handed over.
+    attempt: int
+    #: The agent's `deps`: what the application wants its tools to have.
+    deps: DepsT_co
+    #: The metadata of the send.
+    metadata: JSONObject = field(default_factory=dict)
+
+
+class Tool(Protocol):
+    """Something an agent can call."""
+
+    @property
+    def spec(self) -> ToolSpec:
+        """What it is; the same at every call."""
+        ...
+
+    async def call(self, context: ToolContext[Any], arguments: Mapping[str, Any]) -> str:
+        """Carry out one call and return what the model shall see.
+
+        Raises:
+            ToolError: the call failed, in words that help the model to mend it.
+        """
+        ...

@@ -1,0 +1,105 @@
+"""What is checked of each invariant. Each check is one ``.sql`` file whose rows are the violations.
+
+A statement sees one snapshot, and every write of the store is one transaction: a system at work gives no
+false alarm. Where a promise is kept by two transactions, its statement looks only at what is older than a
+moment.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from typing import Final
+
+#: How old something is that is done by now: ``:moment_ago`` in the statements.
+MOMENT: Final = timedelta(seconds=30)
+#: Leases are forgotten an hour after they ran out: ``:long_ago`` in the statements.
+LONG: Final = timedelta(hours=2)
+
+#: The words of the statements that SQLite has other words for.
+_SQLITE: Final = {
+    "powerloop.": "",
+    "jsonb_array_elements(m.content) AS b (value)": "json_each(m.content) AS b",
+    "x.ended_at + interval '1 second'": "strftime('%Y-%m-%dT%H:%M:%f000+00:00', x.ended_at, '+1 second')",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of one invariant."""
+
+    invariant: str
+    #: What holds, as a sentence.
+    title: str
+    #: The name of its file.
+    name: str
+    #: Whether it holds only once the system is at rest.
+    at_rest: bool = False
+
+    def statement(self, dialect: str) -> str:
+        """Its SQL, with the parameter ``:limit``, and some with ``:moment_ago`` or ``:long_ago``."""
+        text = files(__package__).joinpath("sql", f"{self.name}.sql").read_text(encoding="utf-8")
+        sql = " ".join(line.strip() for line in text.splitlines() if not line.startswith("--"))
+        if dialect == "sqlite":
+            for word, other in _SQLITE.items():
+                sql = sql.replace(word, other)
+        return sql
+
+
+def _of(invariant: str, *checks: tuple[str, str]) -> Iterable[Check]:
+    return (Check(invariant=invariant, name=name, title=title) for name, title in checks)
+
+
+CHECKS: Final = (
+    *_of(
+        "I1",
+        ("places", "Every accepted send has its place, and up to the finished count all have ended."),
+        ("standstill", "No session stands at a send that has ended."),
+        ("turns", "Only the head of a session is dispatched, runs or waits."),
+        ("waits", "A send that waits has a question that is open."),
+    ),
+    Check(
+        invariant="I1", name="driven", title="Every send that has not ended is being driven.", at_rest=True
+    ),
+    *_of(
+        "I2",
+        ("log_epochs", "Epochs never fall along a log, and none is above its session's."),
+        ("call_epochs", "Epochs never fall along the calls of a send, and none is above its claim's."),
+    ),
+    *_of(
+        "I3",
+        ("gaps", "A log is numbered 1, 2, 3 … without gaps."),
+        ("log_order", "A log has the messages of its sends in the order in which they were accepted."),
+        ("inputs", "The input of a send that was claimed stands in the log once, where the send says."),
+    ),
+    *_of(
+        "I4",
+        ("answers", "A send has one message of the model for each round."),
+        ("paid_rounds", "A send has one successful model call in the ledger for each round."),
+    ),
+    *_of(
+        "I5",
+        ("doubts", "Only calls that run once are written ahead, and what became of them is asked."),
+        ("call_ids", "The calls of a send have ids of their own."),
+    ),
+    *_of(
+        "I6",
+        ("transcript", "Each tool call has exactly one result before the next model call."),
+        ("journal", "The transcript and the journal know the same calls."),
+        ("open_calls", "A send that has ended has no open calls."),
+    ),
+    *_of("I9", ("usage", "The tokens of a send are the sum of its ledger.")),
+    *_of("I11", ("afterwards", "Nothing is written for a send after its end.")),
+    *_of(
+        "I12",
+        ("leases", "No lease outlives its owner, and no send runs under such a one."),
+        ("orphans", "No send runs for long under an owner without a lease."),
+        ("questions", "No question is open whose send has ended."),
+    ),
+)
+
+#: Invariants that this version has nothing to break with: their titles, and why. I10 is the queue's.
+NOT_APPLICABLE: Final = (
+    ("I7", "A join fires once, with one entry per member.", "There are no workflows in this version."),
+    ("I8", "A timer's tick makes at most one send.", "There are no timers in this version."),
+)

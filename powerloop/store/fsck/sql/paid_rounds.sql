@@ -1,0 +1,11 @@
+-- Sends whose ledger does not have one model call that succeeded for each round.
+SELECT x.session_id AS session, x.id AS send, x.rounds, count(l.id) AS paid, max(l.round) AS last_paid
+  FROM powerloop.sends AS x
+  LEFT JOIN powerloop.model_calls AS l
+    ON l.send_id = x.id AND l.outcome = 'ok' AND l.purpose = 'round'
+ GROUP BY x.id
+HAVING count(l.id) <> x.rounds
+    OR count(DISTINCT l.round) <> x.rounds
+    OR coalesce(max(l.round), 0) <> x.rounds
+ ORDER BY 1, 2
+ LIMIT :limit

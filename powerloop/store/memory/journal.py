@@ -1,0 +1,185 @@
+"""The executor's side of the store, in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from powerloop.kernel.calls import CallStatus, NewToolCall, ToolCall
+from powerloop.kernel.errors import InvalidInput
+from powerloop.kernel.ids import CallId, Epoch, SendId, SessionId, WorkerId
+from powerloop.kernel.interactions import Interaction, InteractionStatus, NewInteraction
+from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.messages import Message, NewMessage, Role
+from powerloop.kernel.ports.journal import Committed, Ending, Finished, ModelCommit, ResultsCommit
+from powerloop.kernel.sends import Claim, Fence, Send, SendStatus
+from powerloop.kernel.sessions import Session
+from powerloop.store.encoding import cleaned, cleaned_content
+from powerloop.store.inputs import SAME_CALL, cleaned_error, send_name, session_name
+from powerloop.store.ledger import last_round, total_usage
+from powerloop.store.memory.state import State
+
+
+class MemoryJournal:
+    """The `Journal` port over `State`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def find_send(self, send_id: SendId) -> Send | None:
+        return self._state.sends.get(send_name(send_id))
+
+    async def is_head(self, send: Send) -> bool:
+        session = self._state.sessions.get(send.session_id)
+        return session is not None and session.finished == send.position - 1
+
+    async def claim(self, send: Send, worker: WorkerId) -> Claim | None:
+        session = self._state.sessions.get(send.session_id)
+        head = self._state.head(session) if session else None
+        if session is None or head is None or head.id != send.id or not self._is_free(head, worker):
+            return None
+        session = replace(session, epoch=Epoch(session.epoch + 1))
+        ours = head.status is SendStatus.RUNNING and head.owner == worker
+        claimed = replace(
+            head,
+            status=SendStatus.RUNNING,
+            attempt=head.attempt + 1,
+            strikes=head.strikes if ours else head.strikes + 1,
+            epoch=session.epoch,
+            owner=worker,
+            cancel=head.cancel or self._state.early_cancels.get(head.id),
+            started_at=head.started_at or self._state.clock.now(),
+        )
+        # The first claim sets `started_at` for good: it tells if the input is in the log.
+        inputs = () if head.started_at else (NewMessage(role=Role.USER, content=head.content),)
+        session = self._state.append(session, head.id, session.epoch, inputs)
+        self._state.sends[head.id] = claimed
+        fence = Fence(session_id=session.id, send_id=head.id, epoch=session.epoch)
+        return Claim(send=claimed, fence=fence, seq=session.seq)
+
+    async def load_window(self, session_id: SessionId) -> Sequence[Message]:
+        return tuple(self._state.messages.get(session_name(session_id), ()))
+
+    async def load_calls(self, send_id: SendId) -> Sequence[ToolCall]:
+        calls = self._state.calls.get(send_name(send_id), {}).values()
+        last = max((call.round for call in calls), default=0)
+        return sorted((call for call in calls if call.round == last), key=lambda call: call.index)
+
+    async def commit_model(self, fence: Fence, commit: ModelCommit) -> Committed:
+        session, send = self._state.fenced(fence)
+        journal = self._state.calls.setdefault(send.id, {})
+        calls = [_pending(send.id, commit.round, new) for new in commit.calls]
+        _check_new(journal, calls)
+        session = self._state.append(session, send.id, fence.epoch, (commit.message,))
+        journal.update((call.id, call) for call in calls)
+        usage = send.usage + total_usage(commit.entries)
+        self._state.sends[send.id] = replace(send, rounds=commit.round, usage=usage, strikes=0)
+        self._state.enter(send, commit.round, commit.entries)
+        return _committed(session, send)
+
+    async def start_calls(self, fence: Fence, call_ids: Sequence[CallId]) -> None:
+        _, send = self._state.fenced(fence)
+        calls = self._state.calls.get(send.id, {})
+        for call_id in map(CallId, map(clean_text, call_ids)):
+            if call_id in calls and calls[call_id].status is CallStatus.PENDING:
+                calls[call_id] = replace(
+                    calls[call_id], status=CallStatus.RUNNING, started_at=self._state.clock.now()
+                )
+
+    async def commit_results(self, fence: Fence, commit: ResultsCommit) -> Committed:
+        session, send = self._state.fenced(fence)
+        messages = () if commit.message is None else (commit.message,)
+        session = self._state.append(session, send.id, fence.epoch, messages)
+        self._state.end_calls(send.id, commit.outcomes)
+        self._state.sends[send.id] = replace(send, strikes=0)
+        return _committed(session, send)
+
+    async def suspend(self, fence: Fence, interactions: Sequence[NewInteraction]) -> Committed:
+        session, send = self._state.fenced(fence)
+        if send.cancel is None:
+            self._state.sends[send.id] = replace(send, status=SendStatus.WAITING, strikes=0)
+            for new in interactions:
+                self._open(send, new)
+        return _committed(session, send)
+
+    async def finish(self, fence: Fence, ending: Ending) -> Finished:
+        session, send = self._state.fenced(fence)
+        output = cleaned_content(ending.output)
+        session = self._state.append(session, send.id, fence.epoch, ending.messages)
+        self._state.end_calls(send.id, ending.outcomes)
+        self._state.withdraw(send.id)
+        self._state.enter(send, last_round(ending), ending.entries)
+        self._state.sends[send.id] = replace(
+            send,
+            status=ending.status,
+            stop_reason=ending.stop_reason,
+            error=cleaned_error(ending.error),
+            output=output,
+            rounds=ending.rounds,
+            usage=send.usage + total_usage(ending.entries),
+            ended_at=self._state.clock.now(),
+        )
+        return Finished(seq=session.seq, next_head=self._state.advance(session))
+
+    async def hand_over(self, fence: Fence) -> Send:
+        _, send = self._state.fenced(fence)
+        return self._state.make_ready(
+            send,
+            status=SendStatus.QUEUED,
+            attempt=send.attempt - 1,
+            strikes=max(send.strikes - 1, 0),
+            owner=None,
+        )
+
+    def _open(self, send: Send, new: NewInteraction) -> None:
+        calls = self._state.calls.get(send.id, {})
+        call = calls.get(CallId(clean_text(new.call_id)))
+        if call is None or call.status.is_final:
+            return
+        calls[call.id] = replace(call, status=CallStatus.IN_DOUBT)
+        self._state.interactions[new.id] = Interaction(
+            id=new.id,
+            kind=new.kind,
+            status=InteractionStatus.OPEN,
+            session_id=send.session_id,
+            send_id=send.id,
+            call_id=call.id,
+            tool=call.name,
+            arguments=call.arguments,
+            prompt=clean_text(new.prompt),
+            answer=None,
+            actor="",
+            created_at=self._state.clock.now(),
+            closed_at=None,
+        )
+
+    def _is_free(self, head: Send, worker: WorkerId) -> bool:
+        if head.status is SendStatus.RUNNING:
+            return head.owner == worker or not self._state.is_alive(head.owner)
+        return head.status is SendStatus.QUEUED
+
+
+def _committed(session: Session, send: Send) -> Committed:
+    return Committed(seq=session.seq, cancel_requested=send.cancel is not None)
+
+
+def _check_new(journal: Mapping[CallId, ToolCall], calls: Sequence[ToolCall]) -> None:
+    taken = {(call.round, call.index) for call in journal.values()}
+    ids, places = {call.id for call in calls}, {(call.round, call.index) for call in calls}
+    if len(ids - journal.keys()) < len(calls) or len(places - taken) < len(calls):
+        raise InvalidInput(SAME_CALL)
+
+
+def _pending(send_id: SendId, number: int, new: NewToolCall) -> ToolCall:
+    return ToolCall(
+        id=CallId(clean_text(new.id)),
+        send_id=send_id,
+        round=number,
+        index=new.index,
+        name=clean_text(new.name),
+        arguments=cleaned(new.arguments),
+        effect=new.effect,
+        status=CallStatus.PENDING,
+        result=None,
+        full_result=None,
+        started_at=None,
+        ended_at=None,
+    )

@@ -1,0 +1,80 @@
+"""Sends that nobody drives, in memory."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+
+from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.sends import Send, SendStatus
+from powerloop.store.memory.state import State, waits
+
+#: The most often that a dispatch in vain doubles the patience with the next one.
+_DOUBLINGS = 6
+
+
+class MemoryRecovery:
+    """The `Recovery` port over `State`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def reclaim(self, limit: int) -> Sequence[Send]:
+        return self._make_ready(
+            lambda send: send.status is SendStatus.RUNNING and not self._state.is_alive(send.owner), limit
+        )
+
+    async def overtaken(self, margin: timedelta, limit: int) -> Sequence[Send]:
+        def behind(send: Send) -> bool:
+            mark = self._state.marks.get(send.priority)
+            return mark is not None and send.dispatched_at is not None and send.dispatched_at < mark - margin
+
+        return self._make_ready(lambda send: self._is_ready(send) and behind(send), limit)
+
+    async def overdue(self, age: timedelta, priorities: Collection[int], limit: int) -> Sequence[Send]:
+        now = self._state.clock.now()
+
+        def late(send: Send) -> bool:
+            in_vain = min(self._state.dispatches[send.id] - 1, _DOUBLINGS)
+            return send.dispatched_at is not None and send.dispatched_at < now - age * 2**in_vain
+
+        return self._make_ready(
+            lambda send: self._is_ready(send) and send.priority in priorities and late(send), limit
+        )
+
+    async def resume(self, limit: int) -> Sequence[Send]:
+        def free(send: Send) -> bool:
+            calls = self._state.calls.get(send.id, {}).values()
+            return send.cancel is not None or not any(map(waits, calls))
+
+        return self._make_ready(lambda send: send.status is SendStatus.WAITING and free(send), limit)
+
+    async def advance(self, limit: int) -> Sequence[Send]:
+        del limit  # no step of this store can be left half done
+        return ()
+
+    async def give_back(self, held: Sequence[Held]) -> Sequence[Send]:
+        claims = {(one.send_id, one.epoch) for one in held}
+        return self._make_ready(
+            lambda send: send.status is SendStatus.RUNNING and (send.id, send.epoch) in claims, len(claims)
+        )
+
+    async def forget_leases(self, age: timedelta) -> int:
+        edge = self._state.clock.now() - age
+        gone = [worker for worker, expires_at in self._state.leases.items() if expires_at < edge]
+        for worker in gone:
+            del self._state.leases[worker]
+        return len(gone)
+
+    async def forget_cancels(self, age: timedelta) -> int:
+        edge = self._state.clock.now() - age
+        gone = [send_id for send_id, request in self._state.early_cancels.items() if request.at < edge]
+        for send_id in gone:
+            del self._state.early_cancels[send_id]
+        return len(gone)
+
+    def _is_ready(self, send: Send) -> bool:
+        session = self._state.sessions[send.session_id]
+        return send.status is SendStatus.QUEUED and session.finished == send.position - 1
+
+    def _make_ready(self, lost: Callable[[Send], bool], limit: int) -> Sequence[Send]:
+        found = [send for send in self._state.sends.values() if lost(send)][:limit]
+        return [self._state.make_ready(send, status=SendStatus.QUEUED, owner=None) for send in found]

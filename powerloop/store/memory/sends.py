@@ -1,0 +1,156 @@
+"""The queue of each session, in memory."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from powerloop.kernel.ids import Epoch, SendId, SessionId
+from powerloop.kernel.jsontypes import JSONObject, clean_text
+from powerloop.kernel.sends import (
+    Accepted,
+    CancelEffect,
+    Cancellation,
+    CancelRequest,
+    NewSend,
+    Send,
+    SendStatus,
+)
+from powerloop.kernel.sessions import Session
+from powerloop.kernel.usage import Usage
+from powerloop.store.admission import refusal, same_send
+from powerloop.store.inputs import checked_send, checked_send_id, send_name, session_name
+from powerloop.store.matching import has_metadata
+from powerloop.store.memory.state import State
+
+
+class MemorySends:
+    """The `Sends` port over `State`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def accept(self, new: NewSend) -> Accepted:
+        new = checked_send(new)
+        if earlier := self._earlier(new):
+            return Accepted(send=earlier, created=False, is_head=False)
+        session = self._state.sessions.get(new.session_id)
+        if refused := refusal(session, new):
+            raise refused
+        assert session is not None
+        session = replace(session, accepted=session.accepted + 1, updated_at=self._state.clock.now())
+        send = self._queued(new, session)
+        self._state.sessions[session.id] = session
+        self._state.sends[send.id] = send
+        if session.pending == 1:
+            send = self._state.make_ready(send)
+        self._state.queues.setdefault(session.id, []).append(send.id)
+        if send.idempotency_key is not None:
+            self._state.keys[session.id, send.idempotency_key] = send.id
+        return Accepted(send=send, created=True, is_head=session.pending == 1)
+
+    async def find(self, send_id: SendId) -> Send | None:
+        return self._state.sends.get(send_name(send_id))
+
+    async def list(
+        self,
+        *,
+        session_id: SessionId | None = None,
+        status: SendStatus | Collection[SendStatus] | None = None,
+        agent: str | None = None,
+        metadata: JSONObject | None = None,
+        before: SendId | None = None,
+        limit: int = 100,
+    ) -> Sequence[Send]:
+        of = None if session_id is None else session_name(session_id)
+        key = _age if of is None else _place
+        listed = [send for send in self._state.sends.values() if of in (None, send.session_id)]
+        if before is not None:
+            edge = next((send for send in listed if send.id == send_name(before)), None)
+            listed = [send for send in listed if edge is not None and key(send) < key(edge)]
+        statuses = (status,) if isinstance(status, SendStatus) else status
+        found = [
+            send
+            for send in listed
+            if (statuses is None or send.status in statuses)
+            and agent in (None, send.agent)
+            and has_metadata(send.metadata, metadata or {})
+        ]
+        return sorted(found, key=key, reverse=True)[: max(limit, 0)]
+
+    async def cancel(self, send_id: SendId, *, reason: str = "", actor: str = "") -> Cancellation:
+        request = CancelRequest(
+            reason=clean_text(reason), actor=clean_text(actor), at=self._state.clock.now()
+        )
+        send_id = checked_send_id(send_id)
+        send = self._state.sends.get(send_id)
+        if send is None:
+            self._state.early_cancels.setdefault(send_id, request)
+            return Cancellation(send_id=send_id, effect=CancelEffect.REMEMBERED, send=None)
+        early = self._state.early_cancels.pop(send_id, None)
+        if send.status.is_final:
+            return Cancellation(send_id=send.id, effect=CancelEffect.ENDED, send=send)
+        send = self._state.sends[send.id] = replace(send, cancel=send.cancel or early or request)
+        if send.started_at is None:
+            return self._cancelled(send)
+        return self._requested(send)
+
+    def _cancelled(self, send: Send) -> Cancellation:
+        """End a send that has not started."""
+        send = self._state.sends[send.id] = replace(
+            send, status=SendStatus.CANCELLED, ended_at=self._state.clock.now()
+        )
+        session = self._state.sessions[send.session_id]
+        was_head = session.finished == send.position - 1
+        ready = self._state.advance(session) if was_head else None
+        return Cancellation(send_id=send.id, effect=CancelEffect.CANCELLED, send=send, ready=ready)
+
+    def _requested(self, send: Send) -> Cancellation:
+        """Have a send that has started ended by a worker."""
+        if send.status is SendStatus.RUNNING:
+            return Cancellation(send_id=send.id, effect=CancelEffect.REQUESTED, send=send)
+        ready = self._state.make_ready(send, status=SendStatus.QUEUED, owner=None)
+        return Cancellation(send_id=send.id, effect=CancelEffect.REQUESTED, send=ready, ready=ready)
+
+    def _earlier(self, new: NewSend) -> Send | None:
+        """The send that was accepted before under the same key or the same id."""
+        if new.idempotency_key is not None:
+            known = self._state.keys.get((new.session_id, new.idempotency_key))
+            if known is not None:
+                return self._state.sends[known]
+        earlier = self._state.sends.get(new.id)
+        return same_send(earlier, new) if earlier else None
+
+    def _queued(self, new: NewSend, session: Session) -> Send:
+        return Send(
+            id=new.id,
+            session_id=session.id,
+            agent=session.agent,
+            position=session.accepted,
+            status=SendStatus.QUEUED,
+            policy=new.policy,
+            content=new.content,
+            idempotency_key=new.idempotency_key,
+            priority=new.priority,
+            metadata=new.metadata,
+            attempt=0,
+            strikes=0,
+            epoch=Epoch(0),
+            owner=None,
+            rounds=0,
+            usage=Usage(),
+            stop_reason=None,
+            error=None,
+            cancel=None,
+            output=(),
+            created_at=self._state.clock.now(),
+            dispatched_at=None,
+            started_at=None,
+            ended_at=None,
+        )
+
+
+def _age(send: Send) -> tuple[object, ...]:
+    return send.created_at, send.id
+
+
+def _place(send: Send) -> tuple[object, ...]:
+    return (send.position,)

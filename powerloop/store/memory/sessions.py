@@ -1,0 +1,114 @@
+"""Sessions and their logs, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from powerloop.kernel.errors import SessionBusy, SessionExists, SessionNotFound
+from powerloop.kernel.ids import Epoch, Seq, SessionId
+from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.messages import Message
+from powerloop.kernel.sessions import NewSession, Session, SessionStatus
+from powerloop.store.encoding import cleaned
+from powerloop.store.inputs import checked_session, session_name
+from powerloop.store.matching import has_metadata
+from powerloop.store.memory.state import State
+
+
+class MemorySessions:
+    """The `Sessions` port over `State`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def create(self, new: NewSession) -> Session:
+        new = checked_session(new)
+        if new.id in self._state.sessions:
+            raise SessionExists(new.id)
+        now = self._state.clock.now()
+        session = Session(
+            id=new.id,
+            agent=new.agent,
+            status=SessionStatus.OPEN,
+            metadata=new.metadata,
+            epoch=Epoch(0),
+            seq=Seq(0),
+            accepted=0,
+            finished=0,
+            created_at=now,
+            updated_at=now,
+        )
+        self._state.sessions[new.id] = session
+        return session
+
+    async def ensure(self, new: NewSession) -> Session:
+        return self._state.sessions.get(checked_session(new).id) or await self.create(new)
+
+    async def find(self, session_id: SessionId) -> Session | None:
+        return self._state.sessions.get(session_name(session_id))
+
+    async def list(
+        self,
+        *,
+        agent: str | None = None,
+        status: SessionStatus | None = None,
+        metadata: JSONObject | None = None,
+        before: SessionId | None = None,
+        limit: int = 100,
+    ) -> Sequence[Session]:
+        found = sorted(self._state.sessions.values(), key=_age, reverse=True)
+        if before is not None:
+            edge = self._state.sessions.get(session_name(before))
+            found = [s for s in found if edge is not None and _age(s) < _age(edge)]
+        wanted = cleaned(metadata or {})
+        return [
+            session
+            for session in found
+            if agent in (None, session.agent)
+            and status in (None, session.status)
+            and has_metadata(session.metadata, wanted)
+        ][: max(limit, 0)]
+
+    async def update_metadata(self, session_id: SessionId, metadata: JSONObject) -> Session:
+        session = self._get(session_id)
+        session = replace(session, metadata=cleaned(metadata), updated_at=self._state.clock.now())
+        self._state.sessions[session.id] = session
+        return session
+
+    async def close(self, session_id: SessionId) -> Session:
+        session = self._get(session_id)
+        if session.status is SessionStatus.OPEN:
+            session = replace(session, status=SessionStatus.CLOSED, updated_at=self._state.clock.now())
+            self._state.sessions[session.id] = session
+        return session
+
+    async def delete(self, session_id: SessionId) -> None:
+        session = self._get(session_id)
+        if session.pending:
+            raise SessionBusy(session.id)
+        gone = self._state.queues.pop(session.id, [])
+        for send_id in gone:
+            send = self._state.sends.pop(send_id)
+            self._state.keys.pop((session.id, send.idempotency_key or ""), None)
+            self._state.calls.pop(send_id, None)
+            self._state.dispatches.pop(send_id, None)
+        self._state.ledger[:] = [row for row in self._state.ledger if row.send_id not in set(gone)]
+        for question in [one for one in self._state.interactions.values() if one.session_id == session.id]:
+            del self._state.interactions[question.id]
+        self._state.messages.pop(session.id, None)
+        del self._state.sessions[session.id]
+
+    async def messages(
+        self, session_id: SessionId, *, after: Seq = Seq(0), limit: int = 1000
+    ) -> Sequence[Message]:
+        log = self._state.messages.get(session_name(session_id), [])
+        return [message for message in log if message.seq > after][: max(limit, 0)]
+
+    def _get(self, session_id: SessionId) -> Session:
+        session = self._state.sessions.get(session_name(session_id))
+        if session is None:
+            raise SessionNotFound(session_id)
+        return session
+
+
+def _age(session: Session) -> tuple[object, str]:
+    return session.created_at, session.id

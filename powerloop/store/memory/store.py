@@ -1,0 +1,64 @@
+"""The in-memory store as a whole."""
+
+from collections.abc import Sequence
+
+from powerloop.kernel.clock import Clock, SystemClock
+from powerloop.store.memory.agents import MemoryAgents
+from powerloop.store.memory.interactions import MemoryInteractions
+from powerloop.store.memory.journal import MemoryJournal
+from powerloop.store.memory.recovery import MemoryRecovery
+from powerloop.store.memory.sends import MemorySends
+from powerloop.store.memory.sessions import MemorySessions
+from powerloop.store.memory.state import LedgerRow, State
+
+
+class MemoryStore:
+    """A `Store` that lives as long as its process: for tests, and for trying things out.
+
+    Args:
+        clock: What tells the time, also of leases; the machine's clock unless given.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.state = State(clock=clock or SystemClock())
+        self._sessions = MemorySessions(self.state)
+        self._sends = MemorySends(self.state)
+        self._agents = MemoryAgents(self.state)
+        self._journal = MemoryJournal(self.state)
+        self._interactions = MemoryInteractions(self.state)
+        self._recovery = MemoryRecovery(self.state)
+
+    @property
+    def sessions(self) -> MemorySessions:
+        return self._sessions
+
+    @property
+    def sends(self) -> MemorySends:
+        return self._sends
+
+    @property
+    def agents(self) -> MemoryAgents:
+        return self._agents
+
+    @property
+    def journal(self) -> MemoryJournal:
+        return self._journal
+
+    @property
+    def interactions(self) -> MemoryInteractions:
+        return self._interactions
+
+    @property
+    def recovery(self) -> MemoryRecovery:
+        return self._recovery
+
+    @property
+    def ledger(self) -> Sequence[LedgerRow]:
+        """Every attempt at a model call, in the order of the commits."""
+        return tuple(self.state.ledger)
+
+    async def open(self) -> None:
+        """Nothing is to be opened."""
+
+    async def close(self) -> None:
+        """Nothing is to be closed: what was written can still be read."""

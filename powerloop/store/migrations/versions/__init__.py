@@ -1,0 +1,1 @@
+"""The revisions, each named for its number and what it brings."""

@@ -1,0 +1,82 @@
+"""Revision 0002: interactions, cancels that came before their sends, and how far the queues were taken."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0002"
+down_revision = "0001"
+
+_INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(32), "sqlite")
+_JSON = sa.JSON().with_variant(JSONB(), "postgresql")
+_OPEN = sa.text("status = 'open'")
+
+
+def upgrade(op: Operations) -> None:
+    """Make the three tables."""
+    schema = None if op.get_context().dialect.name == "sqlite" else "powerloop"
+    _interactions(op, schema)
+    op.create_table(
+        "early_cancels",
+        _text("send_id"),
+        _text("reason"),
+        _text("actor"),
+        sa.Column("requested_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("send_id", name="pk_early_cancels"),
+        sa.CheckConstraint("length(send_id) BETWEEN 1 AND 200", name="ck_early_cancels_send_id_length"),
+        schema=schema,
+    )
+    op.create_table(
+        "queue_marks",
+        sa.Column("priority", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("dispatched_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("priority", name="pk_queue_marks"),
+        sa.CheckConstraint("priority BETWEEN 0 AND 9", name="ck_queue_marks_priority"),
+        schema=schema,
+        postgresql_with={"fillfactor": 50},
+    )
+
+
+def _interactions(op: Operations, schema: str | None) -> None:
+    op.create_table(
+        "interactions",
+        *map(_text, ("id", "kind", "status", "session_id", "send_id", "call_id", "tool")),
+        sa.Column("arguments", _JSON, nullable=False),
+        _text("prompt"),
+        sa.Column("answer", _JSON),
+        _text("actor"),
+        sa.Column("created_at", _INSTANT, nullable=False),
+        sa.Column("closed_at", _INSTANT),
+        sa.PrimaryKeyConstraint("id", name="pk_interactions"),
+        sa.ForeignKeyConstraint(
+            ["send_id"],
+            [f"{schema}.sends.id" if schema else "sends.id"],
+            name="fk_interactions_send_id",
+            ondelete="CASCADE",
+        ),
+        sa.CheckConstraint("length(id) >= 1", name="ck_interactions_id_length"),
+        sa.CheckConstraint("kind IN ('in_doubt')", name="ck_interactions_kind"),
+        sa.CheckConstraint("status IN ('open', 'answered', 'withdrawn')", name="ck_interactions_status"),
+        sa.CheckConstraint(
+            "(status = 'open') = (closed_at IS NULL)", name="ck_interactions_closed_has_closed_at"
+        ),
+        sa.CheckConstraint(
+            "(status = 'answered') = (answer IS NOT NULL)", name="ck_interactions_answered_has_answer"
+        ),
+        schema=schema,
+    )
+    op.create_index("ix_interactions_send_id", "interactions", ["send_id"], schema=schema)
+    op.create_index(
+        "ix_interactions_open",
+        "interactions",
+        ["created_at", "id"],
+        schema=schema,
+        postgresql_where=_OPEN,
+        sqlite_where=_OPEN,
+    )
+
+
+def _text(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text(), nullable=False)

@@ -1,0 +1,155 @@
+"""The executor's side of the store, on Postgres."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from powerloop.kernel.calls import ToolCall, ToolOutcome
+from powerloop.kernel.codec import content_to_json
+from powerloop.kernel.errors import Fenced
+from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
+from powerloop.kernel.interactions import NewInteraction
+from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.messages import Message, NewMessage
+from powerloop.kernel.ports.journal import Committed, Ending, Finished, ModelCommit, ResultsCommit
+from powerloop.kernel.sends import Claim, Fence, Send
+from powerloop.kernel.usage import ModelCallEntry
+from powerloop.store.advancing import advance_session
+from powerloop.store.database import Database, Row
+from powerloop.store.encoding import encode, encode_content
+from powerloop.store.heads import is_head
+from powerloop.store.inputs import cleaned_error, session_name
+from powerloop.store.ledger import last_round, total_usage
+from powerloop.store.postgres import statements
+from powerloop.store.postgres.acceptance import PostgresAcceptance
+from powerloop.store.rows import (
+    call_of,
+    entry_row,
+    messages_of,
+    new_call_row,
+    new_interaction_row,
+    outcome_row,
+    send_of,
+    usage_row,
+)
+
+
+class PostgresJournal:
+    """The `Journal` port: one statement, one round trip for each method."""
+
+    def __init__(self, database: Database, acceptance: PostgresAcceptance) -> None:
+        self._database = database
+        self._acceptance = acceptance
+
+    async def find_send(self, send_id: SendId) -> Send | None:
+        return await self._acceptance.find(send_id)
+
+    async def is_head(self, send: Send) -> bool:
+        return await is_head(self._database, send)
+
+    async def claim(self, send: Send, worker: WorkerId) -> Claim | None:
+        parameters = {"id": send.id, "session_id": send.session_id, "worker": worker}
+        rows = await self._database.fetch(statements.CLAIM, parameters)
+        if not rows:
+            return None
+        claimed = send_of(rows[0])
+        fence = Fence(session_id=claimed.session_id, send_id=claimed.id, epoch=claimed.epoch)
+        return Claim(send=claimed, fence=fence, seq=rows[0]["seq"])
+
+    async def load_window(self, session_id: SessionId) -> Sequence[Message]:
+        parameters = {"session_id": session_name(session_id)}
+        rows = await self._database.fetch_read(statements.LOAD_WINDOW, parameters)
+        return messages_of(rows)
+
+    async def load_calls(self, send_id: SendId) -> Sequence[ToolCall]:
+        rows = await self._database.fetch_read(statements.LOAD_CALLS, {"send_id": clean_text(send_id)})
+        return [call_of(row) for row in rows]
+
+    async def commit_model(self, fence: Fence, commit: ModelCommit) -> Committed:
+        row = await self._write(
+            statements.COMMIT_MODEL,
+            fence,
+            round=commit.round,
+            role=commit.message.role.value,
+            content=encode_content(commit.message.content),
+            metadata=encode(commit.message.metadata),
+            calls=encode([new_call_row(call) for call in commit.calls]),
+            **_bill(commit.entries),
+        )
+        return _committed(row)
+
+    async def start_calls(self, fence: Fence, call_ids: Sequence[CallId]) -> None:
+        await self._write(statements.START_CALLS, fence, call_ids=[clean_text(name) for name in call_ids])
+
+    async def commit_results(self, fence: Fence, commit: ResultsCommit) -> Committed:
+        row = await self._write(
+            statements.COMMIT_RESULTS,
+            fence,
+            messages=_encode_messages([commit.message] if commit.message else []),
+            outcomes=_encode_outcomes(commit.outcomes),
+        )
+        return _committed(row)
+
+    async def suspend(self, fence: Fence, interactions: Sequence[NewInteraction]) -> Committed:
+        asked = encode([new_interaction_row(new) for new in interactions])
+        return _committed(await self._write(statements.SUSPEND, fence, interactions=asked))
+
+    async def finish(self, fence: Fence, ending: Ending) -> Finished:
+        error = cleaned_error(ending.error)
+        row = await self._write(
+            statements.FINISH,
+            fence,
+            status=ending.status.value,
+            stop_reason=ending.stop_reason and ending.stop_reason.value,
+            error_code=error and error.code,
+            error_message=error and error.message,
+            output=encode_content(ending.output),
+            rounds=ending.rounds,
+            last_round=last_round(ending),
+            messages=_encode_messages(ending.messages),
+            outcomes=_encode_outcomes(ending.outcomes),
+            **_bill(ending.entries),
+        )
+        return Finished(seq=Seq(row["last_seq"]), next_head=await self._next_head(fence, row))
+
+    async def hand_over(self, fence: Fence) -> Send:
+        return send_of(await self._write(statements.HAND_OVER, fence))
+
+    async def _write(self, statement: bytes, fence: Fence, **parameters: object) -> Row:
+        """Run a fenced statement.
+
+        Raises:
+            Fenced: it returned no row.
+        """
+        parameters |= {"session_id": fence.session_id, "send_id": fence.send_id, "epoch": fence.epoch}
+        rows = await self._database.fetch(statement, parameters)
+        if not rows:
+            raise Fenced
+        return rows[0]
+
+    async def _next_head(self, fence: Fence, row: Row) -> Send | None:
+        if not row["has_next"]:
+            return None
+        if row["id"] is not None:
+            return send_of(row)
+        return await advance_session(self._database, fence.session_id)
+
+
+def _committed(row: Row) -> Committed:
+    return Committed(seq=Seq(row["seq"]), cancel_requested=row["cancel_requested"])
+
+
+def _bill(entries: tuple[ModelCallEntry, ...]) -> dict[str, Any]:
+    return {"entries": encode([entry_row(entry) for entry in entries]), **usage_row(total_usage(entries))}
+
+
+def _encode_messages(messages: Iterable[NewMessage]) -> str:
+    return encode(
+        [
+            {"role": m.role.value, "content": content_to_json(m.content), "metadata": m.metadata}
+            for m in messages
+        ]
+    )
+
+
+def _encode_outcomes(outcomes: Iterable[ToolOutcome]) -> str:
+    return encode([outcome_row(outcome) for outcome in outcomes])

@@ -1,0 +1,178 @@
+"""Sends that nobody drives, found and made ready for a worker again.
+
+Whatever moves a send takes its session's row lock first. So does recovery, passing over sessions that are
+locked: their sends are being moved as we look. What made a send a candidate is judged again by the update,
+which has a snapshot of its own, taken under the lock: a claim that was faster, a lease that was renewed, an
+other sweeper that stamped the send are all seen. In SQLite the transaction itself is the lock.
+
+An owner that is alive after all, but could not renew its lease in time, loses its send here: every write of
+an executor asks for a running send, under its session's lock. The epoch rises with the next claim.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from powerloop.kernel.ids import SessionId
+from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.sends import Send, SendStatus
+from powerloop.store.acceptance import SENDS
+from powerloop.store.advancing import advance
+from powerloop.store.columns import after, now
+from powerloop.store.database import Database
+from powerloop.store.readiness import SOME_CALL_WAITS, is_in, readied
+from powerloop.store.rows import send_of, session_of
+from powerloop.store.schema import early_cancels, queue_marks, sends, sessions, worker_leases
+
+#: The most often that a dispatch in vain doubles the patience with the next one.
+_DOUBLINGS: Final = 6
+#: Sessions with a queue that one call of `advance` looks at. The next call looks at those after them.
+_WINDOW: Final = 1_000
+
+
+def _alive(owner: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(worker_leases.c.id == owner, worker_leases.c.expires_at > now())
+
+
+_RUNNING: Final = is_in(SendStatus.RUNNING)
+_QUEUED: Final = is_in(SendStatus.QUEUED)
+_BEHIND: Final = and_(_QUEUED, sends.c.dispatched_at.is_(None))
+_ITS_SESSION: Final = exists().where(sessions.c.id == sends.c.session_id)
+_IS_HEAD: Final = _ITS_SESSION.where(sessions.c.finished == sends.c.position - 1).correlate(sends)
+_READY: Final = and_(_QUEUED, sends.c.dispatched_at.is_not(None), _IS_HEAD)
+
+
+class SqlRecovery:
+    """The `Recovery` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._looked_up_to = SessionId("")
+
+    async def reclaim(self, limit: int) -> Sequence[Send]:
+        dead = [row["owner"] for row in await self._database.read(_DEAD_OWNERS)]
+        if not dead:
+            return ()
+        orphaned = and_(_RUNNING, sends.c.owner.in_(dead), ~_alive(sends.c.owner))
+        return await self._make_ready(orphaned, limit)
+
+    async def overtaken(self, margin: timedelta, limit: int) -> Sequence[Send]:
+        marks = await self._database.read(select(queue_marks))
+        if not marks:
+            return ()
+        behind = [
+            and_(sends.c.priority == mark["priority"], sends.c.dispatched_at < mark["dispatched_at"] - margin)
+            for mark in marks
+        ]
+        return await self._make_ready(and_(_READY, or_(*behind)), limit)
+
+    async def overdue(self, age: timedelta, priorities: Collection[int], limit: int) -> Sequence[Send]:
+        if not priorities:
+            return ()
+        # The first bound is the loosest of those that the second may be: the one to search the index by.
+        late = and_(sends.c.dispatched_at < _ago(age), sends.c.dispatched_at < _last_awaited(age))
+        return await self._make_ready(and_(_READY, sends.c.priority.in_(priorities), late), limit)
+
+    async def resume(self, limit: int) -> Sequence[Send]:
+        asked_to_end = sends.c.cancel_requested_at.is_not(None)
+        return await self._make_ready(
+            and_(is_in(SendStatus.WAITING), or_(asked_to_end, ~SOME_CALL_WAITS)), limit
+        )
+
+    async def advance(self, limit: int) -> Sequence[Send]:
+        window = await self._database.read(_busy_sessions(self._looked_up_to))
+        self._looked_up_to = SessionId(window[-1]["id"] if len(window) == _WINDOW else "")
+        stuck = [row["id"] for row in window if row["is_stuck"]][:limit]
+        if not stuck:
+            return ()
+        locked = select(sessions).where(sessions.c.id.in_(stuck))
+        async with self._database.transaction() as run:
+            rows = await run(locked.with_for_update(key_share=True, skip_locked=True))
+            heads = [await advance(run, session_of(row)) for row in rows]
+        return [head for head in heads if head is not None]
+
+    async def give_back(self, held: Sequence[Held]) -> Sequence[Send]:
+        claims = [(one.send_id, one.epoch) for one in held]
+        if not claims:
+            return ()
+        theirs = and_(_RUNNING, tuple_(sends.c.id, sends.c.epoch).in_(claims))
+        return await self._make_ready(theirs, len(claims))
+
+    async def forget_leases(self, age: timedelta) -> int:
+        ran_out = delete(worker_leases).where(worker_leases.c.expires_at < _ago(age))
+        return len(await self._database.write(ran_out.returning(worker_leases.c.id)))
+
+    async def forget_cancels(self, age: timedelta) -> int:
+        old = delete(early_cancels).where(early_cancels.c.requested_at < _ago(age))
+        return len(await self._database.write(old.returning(early_cancels.c.send_id)))
+
+    async def _make_ready(self, lost: ColumnElement[bool], limit: int) -> Sequence[Send]:
+        """Have the lost sends queued and stamped as dispatched now: those whose session nobody has locked."""
+        found = select(sends.c.id).join(sessions).where(lost).limit(limit)
+        async with self._database.transaction() as run:
+            rows = await run(found.with_for_update(of=sessions, key_share=True, skip_locked=True))
+            if not rows:
+                return ()
+            still_lost = update(sends).where(sends.c.id.in_([row["id"] for row in rows]), lost)
+            queued = await run(still_lost.values(readied()).returning(sends.c.id))
+            ready = [row["id"] for row in queued]
+            rows = await run(SENDS.where(sends.c.id.in_(ready)).order_by(sends.c.dispatched_at, sends.c.id))
+        return [send_of(row) for row in rows]
+
+
+def _ago(span: timedelta) -> ScalarSelect[datetime]:
+    """The database's clock so long ago, asked once per statement: an index can be searched by it."""
+    return select(after(-span)).scalar_subquery()
+
+
+def _last_awaited(age: timedelta) -> ColumnElement[datetime]:
+    """How old the last dispatch of a send must be, which grows with how many were in vain."""
+    steps = ((sends.c.dispatches <= n + 1, _ago(age * 2**n)) for n in range(_DOUBLINGS))
+    return case(*steps, else_=_ago(age * 2**_DOUBLINGS))
+
+
+def _owners_that_are_dead() -> Select[str]:
+    """Owners of running sends that have no lease that runs.
+
+    A walk from name to name along the index of running sends: there are a thousand sends to an owner.
+    """
+    lowest = func.min(sends.c.owner).label("owner")
+    owners = select(lowest).where(_RUNNING).cte("owners", recursive=True)
+    following = select(lowest).where(_RUNNING, sends.c.owner > owners.c.owner).scalar_subquery()
+    owners = owners.union_all(select(following).where(owners.c.owner.is_not(None)))
+    return select(owners.c.owner).where(owners.c.owner.is_not(None), ~_alive(owners.c.owner))
+
+
+def _busy_sessions(after_id: SessionId) -> Select[str, bool]:
+    """The next sessions after this id with a send behind another, and whether nothing is at their head.
+
+    A walk from session to session along the index of sends that are behind: some have ten thousand of them.
+    """
+    lowest = func.min(sends.c.session_id).label("id")
+    busy = select(lowest).where(_BEHIND, sends.c.session_id > after_id).cte("busy", recursive=True)
+    following = select(lowest).where(_BEHIND, sends.c.session_id > busy.c.id).scalar_subquery()
+    busy = busy.union_all(select(following).where(busy.c.id.is_not(None)))
+    # Values, not EXISTS: a planner may answer that by reading the whole table once.
+    place = select(sessions.c.finished + 1).where(sessions.c.id == busy.c.id).correlate(busy)
+    at_head = and_(sends.c.session_id == busy.c.id, sends.c.position == place.scalar_subquery())
+    undriven = or_(sends.c.ended_at.is_not(None), _BEHIND)
+    is_stuck = select(undriven).where(at_head).correlate(busy).scalar_subquery()
+    return select(busy.c.id, is_stuck.label("is_stuck")).where(busy.c.id.is_not(None)).limit(_WINDOW)
+
+
+_DEAD_OWNERS: Final = _owners_that_are_dead()

@@ -1,0 +1,28 @@
+"""The tables. Each named constraint refuses a state that the code never makes."""
+
+from powerloop.store.schema.conversations import (
+    interactions,
+    messages,
+    model_calls,
+    sends,
+    sessions,
+    tool_calls,
+)
+from powerloop.store.schema.declaring import SCHEMA, TOKEN_COLUMNS, metadata
+from powerloop.store.schema.operations import agents, early_cancels, queue_marks, worker_leases
+
+__all__ = [
+    "SCHEMA",
+    "TOKEN_COLUMNS",
+    "agents",
+    "early_cancels",
+    "interactions",
+    "messages",
+    "metadata",
+    "model_calls",
+    "queue_marks",
+    "sends",
+    "sessions",
+    "tool_calls",
+    "worker_leases",
+]

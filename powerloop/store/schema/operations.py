@@ -1,0 +1,49 @@
+"""The tables beside the conversations: cancels that came early, how far the queues are, workers, agents."""
+
+from sqlalchemy import CheckConstraint, Column, SmallInteger, Table, Text
+
+from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
+from powerloop.store.columns import Instant
+from powerloop.store.schema.declaring import metadata, short
+
+# Cancels of sends that nobody has accepted yet.
+early_cancels = Table(
+    "early_cancels",
+    metadata,
+    Column("send_id", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    short("send_id"),
+)
+
+# How far the queue was taken, per priority: the dispatch of the latest send that was claimed.
+queue_marks = Table(
+    "queue_marks",
+    metadata,
+    Column("priority", SmallInteger, primary_key=True, autoincrement=False),
+    Column("dispatched_at", Instant, nullable=False),
+    CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
+    postgresql_with={"fillfactor": 50},
+)
+
+worker_leases = Table(
+    "worker_leases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("renewed_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    short("id"),
+    # One row per process, renewed every second for as long as it lives.
+    postgresql_with={"fillfactor": 50},
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("announced_at", Instant, nullable=False),
+    short("name", MAX_AGENT_NAME_LENGTH),
+)

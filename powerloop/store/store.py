@@ -1,0 +1,89 @@
+"""The store on a database, as a whole."""
+
+from typing import Literal
+
+from powerloop.store.agents import SqlAgents
+from powerloop.store.database import Database
+from powerloop.store.engine import parse_address
+from powerloop.store.interactions import SqlInteractions
+from powerloop.store.migrate import check
+from powerloop.store.portable import PortableAcceptance, PortableJournal
+from powerloop.store.postgres import PostgresAcceptance, PostgresJournal
+from powerloop.store.recovery import SqlRecovery
+from powerloop.store.sends import SqlSends
+from powerloop.store.sessions import SqlSessions
+
+
+class SqlStore:
+    """The `Store` port. `open_store` makes one."""
+
+    def __init__(
+        self, url: str, *, policy: Literal["auto", "verify"], pool_size: int, portable: bool
+    ) -> None:
+        self._url, self._policy = url, policy
+        address = parse_address(url)
+        self._database = Database(address, pool_size=pool_size)
+        self._journal: PostgresJournal | PortableJournal
+        if portable or address.dialect == "sqlite":
+            acceptance = PortableAcceptance(self._database)
+            self._journal = PortableJournal(self._database, acceptance)
+            self._sends = SqlSends(self._database, acceptance)
+        else:
+            hot = PostgresAcceptance(self._database)
+            self._journal = PostgresJournal(self._database, hot)
+            self._sends = SqlSends(self._database, hot)
+        self._sessions = SqlSessions(self._database)
+        self._agents = SqlAgents(self._database)
+        self._interactions = SqlInteractions(self._database)
+        self._recovery = SqlRecovery(self._database)
+
+    @property
+    def sessions(self) -> SqlSessions:
+        return self._sessions
+
+    @property
+    def sends(self) -> SqlSends:
+        return self._sends
+
+    @property
+    def agents(self) -> SqlAgents:
+        return self._agents
+
+    @property
+    def journal(self) -> PostgresJournal | PortableJournal:
+        return self._journal
+
+    @property
+    def interactions(self) -> SqlInteractions:
+        return self._interactions
+
+    @property
+    def recovery(self) -> SqlRecovery:
+        return self._recovery
+
+    async def open(self) -> None:
+        await check(self._url, self._policy)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+def open_store(
+    url: str,
+    *,
+    policy: Literal["auto", "verify"] = "auto",
+    pool_size: int = 8,
+    portable: bool = False,
+) -> SqlStore:
+    """The store of a database. It connects when its `open` is awaited.
+
+    Args:
+        url: ``postgresql://user:password@host:5432/name`` or ``sqlite:///file.db``.
+        policy: ``auto`` brings the schema about when it is opened; ``verify`` refuses to open without it.
+        pool_size: The most connections that it holds at once.
+        portable: Run transactions of several statements on Postgres too, where it has single ones.
+
+    Raises:
+        SettingsInvalid: `url` is not the address of a database that powerloop can use.
+    """
+    return SqlStore(url, policy=policy, pool_size=pool_size, portable=portable)

@@ -1,0 +1,93 @@
+"""Arguments that are checked by a JSON Schema, draft 2020-12."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from pydantic_core import PydanticSerializationError, from_json, to_json
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from powerloop.kernel.errors import InvalidInput, ToolArgumentsInvalid
+from powerloop.kernel.jsontypes import clean_json
+from powerloop.tools.arguments import Bound
+from powerloop.tools.mending import clip, explain, place
+from powerloop.tools.schema_problems import problems_of
+
+_MAX_MESSAGE_LENGTH = 200
+
+
+class SchemaArguments:
+    """Checks what the schema says, no more: nothing is converted, and unknown keys are refused if it says so.
+
+    A checked object is passed on as one dict. References may point into the schema; nothing is fetched.
+
+    Raises:
+        InvalidInput: the schema is not valid, not one of an object, or refers to what it does not contain.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], label: str) -> None:
+        self._schema = _checked_schema(schema, label)
+        self._validator = Draft202012Validator(
+            self._schema, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
+        )
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        return self._schema
+
+    def check(self, given: Mapping[str, Any]) -> Bound:
+        value = _copy(given)
+        if errors := list(self._validator.iter_errors(value)):
+            raise ToolArgumentsInvalid(explain(problems_of(errors, self._schema), self._schema))
+        return Bound(args=(value,))
+
+
+def _copy(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in plain dicts and lists: a tool may change what it is given, but not what the journal holds."""
+    try:
+        text = to_json(given)
+    except PydanticSerializationError:
+        text = to_json(clean_json(given))
+    copy: dict[str, Any] = from_json(text)
+    return copy
+
+
+def _checked_schema(schema: Mapping[str, Any], label: str) -> dict[str, Any]:
+    try:
+        own = _copy(schema)
+    except PydanticSerializationError as error:
+        raise InvalidInput(f"tool {label}: its schema is not JSON: {error}") from error
+    problems = [
+        f"{place(tuple(error.absolute_path))}: {clip(error.message, _MAX_MESSAGE_LENGTH)}"
+        for error in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(own)
+    ]
+    if not problems and own.get("type") != "object":
+        problems = ['type: must be "object", as arguments are an object']
+    problems = problems or [
+        f"$ref: {reference!r} points nowhere in the schema" for reference in _dangling(own)
+    ]
+    if problems:
+        raise InvalidInput(f"tool {label}: its schema is not valid: {'; '.join(problems)}.")
+    return own
+
+
+def _dangling(schema: dict[str, Any]) -> Iterator[str]:
+    """The references that lead nowhere."""
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            yield reference
+
+
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(reference := value.get("$ref"), str):
+            yield reference
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)

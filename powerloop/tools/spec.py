@@ -1,0 +1,75 @@
+"""What the author of a tool may say about it, checked and put into a `ToolSpec`."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+
+from powerloop.kernel.calls import Effect
+from powerloop.kernel.errors import InvalidInput
+from powerloop.kernel.tools import ToolSpec
+from powerloop.tools.mending import did_you_mean
+
+EffectName: TypeAlias = Effect | Literal["read", "idempotent", "keyed", "once"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def make_spec(
+    name: str,
+    description: str,
+    parameters: Mapping[str, Any],
+    *,
+    effect: EffectName,
+    concurrent: bool | None,
+    timeout: timedelta | None,
+) -> ToolSpec:
+    """The spec of a tool.
+
+    Args:
+        name: 1 to 64 characters of letters, digits, ``_`` and ``-``.
+        description: What the model reads.
+        parameters: JSON Schema of the arguments.
+        effect: What may be done when a crash leaves a call unfinished.
+        concurrent: `None`: it may run beside other calls unless its effect is `Effect.ONCE`.
+        timeout: How long one call may take; `None`: as long as it likes.
+
+    Raises:
+        InvalidInput: the name, the effect or the timeout is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} cannot be the name of a tool: providers take 1 to 64 letters, digits, _ and -.",
+            hint="Give it one with name=….",
+        )
+    known_effect = _effect(effect, name)
+    return ToolSpec(
+        name=name,
+        description=description,
+        parameters=parameters,
+        effect=known_effect,
+        concurrent=known_effect is not Effect.ONCE if concurrent is None else concurrent,
+        timeout=_span(timeout, name),
+    )
+
+
+def _effect(effect: EffectName, name: str) -> Effect:
+    try:
+        return Effect(effect)
+    except ValueError:
+        names = [known.value for known in Effect]
+        nearest = did_you_mean(effect, names)
+        raise InvalidInput(
+            f"tool {name}: there is no effect {effect!r}.",
+            hint=f"{nearest.capitalize()} The effects are: {', '.join(names)}.".strip(),
+        ) from None
+
+
+def _span(timeout: object, name: str) -> timedelta | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, timedelta) and timeout > timedelta(0):
+        return timeout
+    raise InvalidInput(
+        f"tool {name}: timeout={timeout!r} is not a span of time.", hint="For example timedelta(seconds=30)."
+    )

@@ -1,0 +1,89 @@
+"""The toolbox of an agent: finds the tool of a call, and carries the call out."""
+
+from functools import partial
+from typing import Any
+
+from powerloop.kernel.agents import Agent
+from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
+from powerloop.kernel.errors import ToolUnknown
+from powerloop.kernel.sends import Send
+from powerloop.kernel.tools import ToolContext
+from powerloop.tools.capped import DEFAULT_RESULT_CAP, Capped
+from powerloop.tools.finding_out import find_out
+from powerloop.tools.function import FunctionTool
+from powerloop.tools.invocation import Invocation, Step, Wrapper
+from powerloop.tools.reported import reported
+from powerloop.tools.results import as_text
+from powerloop.tools.threads import DEFAULT_LIMIT, ToolThreads
+from powerloop.tools.timed import timed
+from powerloop.tools.validated import Validated
+
+
+class AgentToolbox:
+    """A `Toolbox` of the tools that each agent has. One serves a whole process.
+
+    Args:
+        threads: How many blocking tools run at the same time; more wait for their turn.
+        result_cap: The most characters of a result that the model sees; the whole is kept beside it.
+    """
+
+    def __init__(self, *, threads: int = DEFAULT_LIMIT, result_cap: int = DEFAULT_RESULT_CAP) -> None:
+        self._threads = ToolThreads(threads)
+        #: What happens around each call, from the outside in.
+        wrappers: tuple[Wrapper, ...] = (
+            Capped(result_cap),
+            reported,
+            Validated(),
+            timed,
+        )
+        self._carry_out: Step = self._perform
+        for wrapper in reversed(wrappers):
+            self._carry_out = partial(wrapper, then=self._carry_out)
+
+    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
+        invocation = _invocation(agent, send, call, malformed)
+        if invocation is None:
+            text = str(ToolUnknown(call.name, [tool.spec.name for tool in agent.tools]))
+            return ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=text)
+        return await self._carry_out(invocation)
+
+    async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
+        invocation = _invocation(agent, send, call)
+        return await find_out(invocation, self._threads) if invocation else Finding.unknown()
+
+    async def _perform(self, invocation: Invocation) -> ToolOutcome:
+        """The innermost step: the tool itself."""
+        tool, context, bound = invocation.tool, invocation.context, invocation.bound
+        if isinstance(tool, FunctionTool):
+            text = await tool.routine.run(
+                context, bound, self._threads, begun=invocation.begun, log_fields=invocation.log_fields
+            )
+        else:
+            invocation.begun()
+            text = as_text(await tool.call(context, *bound.args))
+        return ToolOutcome(call_id=context.call_id, status=CallStatus.DONE, text=text)
+
+
+def _invocation(agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> Invocation | None:
+    """The call with its tool; `None` if the agent has no such tool, or none any more."""
+    for tool in agent.tools:
+        spec = tool.spec
+        if spec.name == call.name:
+            context = _context(agent, send, call)
+            return Invocation(
+                tool=tool, spec=spec, context=context, arguments=call.arguments, malformed=malformed
+            )
+    return None
+
+
+def _context(agent: Agent, send: Send, call: ToolCall) -> ToolContext[Any]:
+    return ToolContext(
+        session_id=send.session_id,
+        send_id=send.id,
+        call_id=call.id,
+        agent=agent.name,
+        idempotency_key=call.idempotency_key,
+        attempt=send.attempt,
+        deps=agent.deps,
+        metadata=send.metadata,
+    )

@@ -1,0 +1,1 @@
+"""Workflows: their specification, and what may run next."""

@@ -1,0 +1,180 @@
+"""SIGKILL at any moment, again and again, under load: what two workers lose, their successors finish."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from powerloop import AsyncPowerLoop, SendHandle, SendStatus
+from powerloop.testing.wire import Reply, WireCall, WireProcess
+from powerloop.testing.world import WorldProcess
+
+pytestmark = pytest.mark.acceptance
+
+APP = '''
+import os, time
+from pathlib import Path
+
+import openai
+from powerloop import Agent, Finding, ToolContext, tool
+from powerloop.testing.world import WorldClient
+
+world = WorldClient(os.environ["WORLD_URL"])
+
+@tool(effect="read")
+async def look(context: ToolContext) -> str:
+    """Look something up."""
+    await world.post("look", send=context.send_id)
+    return "look: done"
+
+@tool(effect="keyed")
+async def book(context: ToolContext) -> str:
+    """Book something."""
+    await world.post("book", key=context.idempotency_key, send=context.send_id)
+    return "book: done"
+
+@tool(effect="once", concurrent=True)
+async def charge(context: ToolContext) -> str:
+    """Charge something, where one can ask whether it was charged."""
+    await world.post("charge", key=context.idempotency_key, send=context.send_id)
+    return "charge: done"
+
+@charge.probe
+async def charged(context: ToolContext) -> Finding:
+    known = await world.knows("charge", context.idempotency_key)
+    return Finding.done("charge: done") if known else Finding.not_done()
+
+agent = Agent(name="clerk", model="openai:gpt-test", tools=[look, book, charge])
+# The process is ready, and waits for its turn.
+gate = Path(os.environ["GATE"])
+while not gate.exists():
+    time.sleep(0.01)
+'''
+
+TOOLS = ("look", "book", "charge")
+SESSIONS = 30
+SENDS = 10
+#: Two model calls per send, one send after another: the load lasts some fifteen seconds.
+LATENCY = timedelta(milliseconds=600)
+
+
+class Crew:
+    """Two workers, and their successors at the gate: whoever dies is replaced at once."""
+
+    def __init__(self, system, wire: WireProcess, world: WorldProcess) -> None:
+        self._system = system
+        self._environment = {
+            **wire.environ,
+            "WORLD_URL": world.url,
+            "POWERLOOP_APP": "clerk_agents",
+            "POWERLOOP_LEASE_TTL": "1",
+            "POWERLOOP_LOCK_TTL": "1",
+        }
+        system.add_app("clerk_agents", APP)
+        self._started = 0
+        self._waiting = [self._start() for _ in range(3)]
+        self._working = [self._next(), self._next()]
+        for worker in self._working:
+            worker.wait_for(" ready.")
+
+    def kill(self, number: int) -> None:
+        """Kill one of the two, and let a successor in."""
+        victim = self._working[number]
+        victim.kill()
+        assert victim.process.returncode == -signal.SIGKILL, victim.output()
+        self._working[number] = self._next()
+        self._waiting.append(self._start())
+
+    def _next(self):
+        worker, gate = self._waiting.pop(0)
+        gate.touch()
+        return worker
+
+    def _start(self):
+        self._started += 1
+        gate = self._system.folder / f"gate{self._started}"
+        return self._system.start_worker(ready=False, GATE=str(gate), **self._environment), gate
+
+
+@pytest.fixture
+def wire() -> Iterator[WireProcess]:
+    with WireProcess(latency=LATENCY) as wire:
+        # After the tools, the wire server says what it was told.
+        wire.on("order", Reply(calls=tuple(WireCall(name=name) for name in TOOLS)))
+        yield wire
+
+
+@pytest.fixture
+def world() -> Iterator[WorldProcess]:
+    with WorldProcess() as world:
+        yield world
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """The moments of the kills. The seed is shown if the test fails, and can be given to try it again."""
+    seed = os.environ.get("TEST_KILLS_SEED") or str(random.randrange(10**6))
+    sys.stdout.write(f"TEST_KILLS_SEED={seed}\n")
+    return random.Random(seed)
+
+
+async def test_random_kills_lose_no_send_keep_the_order_and_repeat_no_effect(
+    system, loop: AsyncPowerLoop, wire, world, chance
+):
+    system.start_beat(POWERLOOP_SWEEP_INTERVAL="0.2")
+    crew = Crew(system, wire, world)
+    conversations = await asyncio.gather(*(converse(loop, number) for number in range(SESSIONS)))
+    killing = asyncio.create_task(kill_at_random(crew, chance))
+    sends = [send for conversation in conversations for send in conversation]
+    results = await asyncio.gather(*(send.result(timeout=60) for send in sends))
+    killing.cancel()
+    assert Counter(result.status for result in results) == {SendStatus.COMPLETED: SESSIONS * SENDS}
+    for number, conversation in enumerate(conversations):
+        await check_log(loop, number, conversation)
+    check_effects(world, sends)
+    assert max(send.attempt for send in await loop.list_sends(limit=1_000)) > 1
+
+
+async def converse(loop: AsyncPowerLoop, number: int) -> list[SendHandle]:
+    """The sends of one session, enqueued one after another."""
+    session = await loop.create_session("clerk")
+    return [await loop.send(session.id, f"order {number}.{place}") for place in range(SENDS)]
+
+
+async def kill_at_random(crew: Crew, chance: random.Random) -> None:
+    """Kill one of the workers every two to six seconds, until cancelled."""
+    while True:
+        await asyncio.sleep(chance.uniform(2, 6))
+        crew.kill(chance.randrange(2))
+
+
+async def check_log(loop: AsyncPowerLoop, number: int, sends: list[SendHandle]) -> None:
+    """The log tells the sends in the order in which they were enqueued, each complete."""
+    messages = await loop.messages(sends[0].session_id)
+    assert [message.seq for message in messages] == list(range(1, 4 * SENDS + 1))
+    assert [str(message.role) for message in messages] == ["user", "assistant", "tool", "assistant"] * SENDS
+    assert [message.send_id for message in messages] == [send.id for send in sends for _ in range(4)]
+    asked = [f"order {number}.{place}" for place in range(SENDS)]
+    assert [message.text for message in messages[0::4]] == asked
+    for results in messages[2::4]:
+        assert [getattr(block, "text", None) for block in results.content] == [
+            f"{name}: done" for name in TOOLS
+        ]
+    assert [message.text for message in messages[3::4]] == [f"You said: {text}" for text in asked]
+
+
+def check_effects(world: WorldProcess, sends: list[SendHandle]) -> None:
+    """Each call had its effect: a keyed one under one key, a `once` call in one request."""
+    requests = world.requests()
+    ids = {send.id for send in sends}
+    assert {request.send for request in requests if request.tool == "look"} == ids
+    keys = {(request.send, request.key) for request in requests if request.tool == "book"}
+    assert Counter(send for send, _ in keys) == dict.fromkeys(ids, 1)
+    charges = Counter(request.send for request in requests if request.tool == "charge")
+    assert charges == dict.fromkeys(ids, 1)

@@ -1,0 +1,144 @@
+"""The commands of those who operate a system: cancel, inbox, sends, fsck, doctor."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import psycopg
+import pytest
+import redis
+
+from powerloop.kernel.calls import Effect, NewToolCall
+from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
+from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.messages import NewMessage, Role, ToolCallBlock
+from powerloop.kernel.ports.journal import ModelCommit
+from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
+from powerloop.store import open_store
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def run(powerloop, system):
+    """Runs a command on the system; its output as JSON lines."""
+
+    def run(*arguments, code=0):
+        done = powerloop(*arguments, "--json", **system)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def in_doubt(run, system):
+    """A send that waits for a person."""
+    run("session", "new", "echo", "--id", "s")
+    [sent] = run("send", "s", "Pay!")
+    asyncio.run(_suspend(system["POWERLOOP_DATABASE_URL"], sent["id"]))
+    return sent["id"]
+
+
+async def _suspend(url, send_id):
+    store = open_store(url)
+    send = await store.sends.find(SendId(send_id))
+    claim = await store.journal.claim(send, WorkerId("dead:1:1"))
+    call = NewToolCall(id=CallId("c1"), name="pay", arguments={"amount": 3}, effect=Effect.ONCE, index=0)
+    block = ToolCallBlock(id=call.id, name=call.name, arguments=call.arguments)
+    message = NewMessage(role=Role.ASSISTANT, content=(block,))
+    entry = ModelCallEntry(
+        model="scripted:echo", usage=Usage(), outcome=CallOutcome.OK, latency=timedelta(seconds=1)
+    )
+    commit = ModelCommit(round=1, message=message, calls=(call,), entries=(entry,))
+    await store.journal.commit_model(claim.fence, commit)
+    await store.journal.start_calls(claim.fence, [call.id])
+    question = NewInteraction(
+        id=InteractionId(f"{send_id}:1.0"),
+        kind=InteractionKind.IN_DOUBT,
+        call_id=call.id,
+        prompt="Was it paid?",
+    )
+    await store.journal.suspend(claim.fence, [question])
+    await store.close()
+
+
+def test_sends_are_cancelled_by_id_and_by_session(run):
+    run("session", "new", "echo", "--id", "s")
+    ids = [run("send", "s", f"{number}")[0]["id"] for number in range(3)]
+    [one] = run("cancel", ids[1], "--reason", "twice", "--actor", "ada")
+    assert (one["effect"], one["status"]) == ("cancelled", "cancelled")
+    [shown] = run("sends", "show", ids[1])
+    assert (shown["cancel"]["reason"], shown["cancel"]["actor"]) == ("twice", "ada")
+    assert [row["id"] for row in run("cancel", "--session", "s")] == [ids[2], ids[0]]
+    assert run("cancel", ids[0])[0]["effect"] == "ended"
+    assert run("cancel", "--session", "s") == []
+
+
+def test_a_cancel_of_what_nobody_knows_is_remembered_and_said(run, powerloop, system):
+    [row] = run("cancel", "nothing", code=1)
+    assert row == {"id": "nothing", "effect": "remembered", "session_id": None, "status": None}
+    assert "Not known, and remembered: nothing." in powerloop("cancel", "nothing", **system).stderr
+
+
+async def test_ctrl_c_leaves_a_followed_send_as_it_is_and_says_how_to_cancel_it(
+    run, system, tmp_path, eventually
+):
+    run("session", "new", "echo", "--id", "s")
+    follow = [sys.executable, "-m", "powerloop", "send", "s", "hello", "--follow"]
+    process = subprocess.Popen(
+        follow, env={**os.environ, **system}, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    with redis.Redis.from_url(system["POWERLOOP_REDIS_URL"]) as client:
+        await eventually(
+            lambda: any(one["cmd"] == "xread" for one in client.client_list()), "it follows", within=20
+        )
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=20)[1]
+    [send] = run("sends", "list")
+    assert (process.returncode, send["status"]) == (130, "queued")
+    assert f"The send goes on. To end it: powerloop cancel {send['id']}" in said
+
+
+def test_sends_are_listed_by_several_states(run):
+    run("session", "new", "echo", "--id", "s")
+    ids = [run("send", "s", f"{number}")[0]["id"] for number in range(2)]
+    run("cancel", ids[1])
+    both = run("sends", "list", "--status", "queued", "--status", "cancelled", "--agent", "echo")
+    assert [row["id"] for row in both] == [ids[1], ids[0]]
+    assert [row["id"] for row in run("sends", "list", "--status", "queued")] == [ids[0]]
+    assert run("sends", "list", "--metadata", "customer=42") == []
+
+
+def test_a_question_is_listed_shown_and_answered(run, in_doubt, powerloop, system):
+    [question] = run("inbox", "list")
+    assert (question["send_id"], question["tool"], question["arguments"]) == (in_doubt, "pay", {"amount": 3})
+    assert "Was it paid?" in powerloop("inbox", "show", question["id"], **system).stdout
+    assert "1 question(s) wait" in powerloop("doctor", **system).stdout
+    [answered] = run("inbox", "answer", question["id"], "--done", "paid on Monday", "--actor", "ada")
+    assert (answered["status"], answered["answer"]["result"]) == ("answered", "paid on Monday")
+    assert run("inbox", "list") == []
+    assert [row["id"] for row in run("inbox", "list", "--status", "answered")] == [question["id"]]
+    assert run("sends", "show", in_doubt)[0]["status"] == "queued"
+    again = powerloop("inbox", "answer", question["id"], "--run", **system)
+    assert (again.returncode, "interaction.closed" in again.stderr) == (2, True)
+
+
+def test_a_system_that_is_well_passes_every_check(run, in_doubt):
+    assert {report["status"] for report in run("fsck")} <= {"ok", "not_applicable"}
+
+
+def test_a_broken_promise_is_shown_with_its_rows(run, in_doubt, powerloop, system):
+    with psycopg.connect(system["POWERLOOP_DATABASE_URL"]) as connection:
+        connection.execute("UPDATE powerloop.sessions SET finished = 0, accepted = 5")
+    violated = [report for report in run("fsck", code=1) if report["status"] == "violated"]
+    assert violated
+    assert all(report["rows"] for report in violated)
+    said = powerloop("fsck", **system)
+    assert said.returncode == 1
+    assert "violated" in said.stdout

@@ -1,0 +1,114 @@
+"""Conversations with sends in every state, held through the ports as the executor holds them."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
+from powerloop.kernel.endings import CutOff, cancelled, failure
+from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
+from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
+from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
+from powerloop.kernel.ports.lease import Leases
+from powerloop.kernel.ports.store import Store
+from powerloop.kernel.sends import Claim, NewSend, Send, SendError, StopReason
+from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
+
+ENTRY = ModelCallEntry(
+    model="scripted:demo",
+    usage=Usage(input_tokens=7, output_tokens=5, cached_tokens=3, reasoning_tokens=1),
+    outcome=CallOutcome.OK,
+    latency=timedelta(seconds=1),
+)
+ALIVE = WorkerId("alive")
+
+
+@dataclass
+class Conversations:
+    """``talk``: sends that are ``done``, ``broken``, ``stopped`` and ``doubtful``, and one ``behind`` them;
+    ``busy``: one that is ``working``; ``line``: one at the ``head``; ``idle``: none."""
+
+    store: Store
+    leases: Leases
+    prefix: str = ""
+
+    async def hold(self) -> None:
+        """Hold them all."""
+        await asyncio.to_thread(self.leases.renew, ALIVE, timedelta(minutes=5))
+        for name in ("talk", "busy", "line", "idle"):
+            await self.store.sessions.create(NewSession(id=SessionId(self.prefix + name), agent="support"))
+        sends = [
+            await self._accept("talk", name) for name in ("done", "broken", "stopped", "doubtful", "behind")
+        ]
+        await self._complete(await self._claim(sends[0]))
+        await self._fail(await self._claim(sends[1]))
+        await self._stop(await self._claim(sends[2]))
+        await self._doubt(await self._claim(sends[3]))
+        await self._ask(await self._claim(await self._accept("busy", "working")), 1, "open")
+        await self._accept("line", "head")
+
+    async def _accept(self, session: str, name: str) -> Send:
+        new = NewSend(
+            id=SendId(self.prefix + name),
+            session_id=SessionId(self.prefix + session),
+            content=(TextBlock(text="hello"),),
+        )
+        return (await self.store.sends.accept(new)).send
+
+    async def _claim(self, send: Send) -> Claim:
+        claim = await self.store.journal.claim(send, ALIVE)
+        assert claim is not None
+        return claim
+
+    async def _ask(self, claim: Claim, number: int, *call_ids: str, effect: Effect = Effect.READ) -> None:
+        blocks = tuple(ToolCallBlock(id=CallId(name), name="look", arguments={}) for name in call_ids)
+        calls = tuple(
+            NewToolCall(id=block.id, name="look", arguments={}, effect=effect, index=index)
+            for index, block in enumerate(blocks)
+        )
+        message = NewMessage(role=Role.ASSISTANT, content=(TextBlock(text="I shall look."), *blocks))
+        failed = replace(ENTRY, outcome=CallOutcome.FAILED, error_code="model.unavailable")
+        commit = ModelCommit(round=number, message=message, calls=calls, entries=(failed, ENTRY))
+        await self.store.journal.commit_model(claim.fence, commit)
+
+    async def _complete(self, claim: Claim) -> None:
+        await self._ask(claim, 1, "a", "b")
+        outcomes = [
+            ToolOutcome(call_id=CallId(name), status=CallStatus.DONE, text="seen") for name in ("a", "b")
+        ]
+        for count in (1, 2):
+            blocks = tuple(ToolResultBlock(call_id=one.call_id, text=one.text) for one in outcomes)
+            results = NewMessage(role=Role.TOOL, content=blocks) if count == 2 else None
+            commit = ResultsCommit(outcomes=(outcomes[count - 1],), message=results)
+            await self.store.journal.commit_results(claim.fence, commit)
+        answer = NewMessage(role=Role.ASSISTANT, content=(TextBlock(text="bye"),))
+        ending = Ending.completed(
+            StopReason.END_TURN, rounds=2, output=answer.content, messages=(answer,), entries=(ENTRY,)
+        )
+        await self.store.journal.finish(claim.fence, ending)
+
+    async def _fail(self, claim: Claim) -> None:
+        await self._ask(claim, 1, "unrun")
+        calls = await self.store.journal.load_calls(claim.send.id)
+        await self.store.journal.finish(
+            claim.fence, failure(calls, SendError(code="model.rejected", message="no"), rounds=1)
+        )
+
+    async def _stop(self, claim: Claim) -> None:
+        await self.store.sends.cancel(claim.send.id)
+        entry = replace(ENTRY, outcome=CallOutcome.CANCELLED, estimated=True)
+        ending = cancelled((), rounds=0, cut=CutOff(text="I was about to", entries=(entry,)))
+        await self.store.journal.finish(claim.fence, ending)
+
+    async def _doubt(self, claim: Claim) -> None:
+        await self._ask(claim, 1, "maybe", effect=Effect.ONCE)
+        await self.store.journal.start_calls(claim.fence, [CallId("maybe")])
+        question = NewInteraction(
+            id=InteractionId(self.prefix + "question"),
+            kind=InteractionKind.IN_DOUBT,
+            call_id=CallId("maybe"),
+            prompt="Did it happen?",
+        )
+        await self.store.journal.suspend(claim.fence, [question])

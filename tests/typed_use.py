@@ -1,0 +1,101 @@
+"""What a user writes, as the type checker sees it. Analysed by `make check`, never run."""
+
+from collections.abc import Sequence
+from typing import assert_type
+
+from powerloop import (
+    Agent,
+    AsyncPowerLoop,
+    BlockingSendHandle,
+    Cancellation,
+    Finding,
+    Interaction,
+    Message,
+    PowerLoop,
+    SendHandle,
+    SendResult,
+    Session,
+    ToolContext,
+    tool,
+)
+
+
+class Deps:
+    limit: int = 3
+
+
+@tool(effect="read")
+async def find(context: ToolContext[Deps], query: str, limit: int = 5) -> list[str]:
+    """Find.
+
+    Args:
+        query: What.
+        limit: How many.
+    """
+    assert_type(context.deps, Deps)
+    return []
+
+
+@tool
+def bare(a: int) -> int:
+    """Bare."""
+    return a
+
+
+assert_type(bare(1), int)
+
+
+@bare.probe
+async def known(context: ToolContext[Deps], a: int) -> Finding:
+    return Finding.done("1") if a else Finding.not_done()
+
+
+@bare.probe
+def known_at_once(a: int) -> Finding:
+    return Finding.unknown()
+
+
+@bare.probe  # type: ignore[type-var]
+def wrong(a: int) -> bool:
+    """A probe returns a finding."""
+    return True
+
+
+assert_type(known_at_once(1), Finding)
+agent = Agent(name="a", model="scripted:echo", tools=[find, bare])
+
+
+async def use() -> None:
+    async with AsyncPowerLoop.from_env() as loop:
+        session = await loop.create_session("a")
+        assert_type(session, Session)
+        handle = await loop.send(session.id, "x")
+        assert_type(handle, SendHandle)
+        assert_type(await handle.result(timeout=1), SendResult)
+        assert_type(await loop.messages(session.id), Sequence[Message])
+        assert_type(await handle.cancel("no longer needed"), Cancellation)
+        assert_type(await loop.cancel(handle.id, "b", actor="me"), Sequence[Cancellation])
+        assert_type(await loop.interactions(status="open"), Sequence[Interaction])
+        assert_type(await loop.answer("i", {"action": "run"}), Interaction)
+        await loop.list_sends(status=["queued", "running"], metadata={"customer": "42"})
+
+
+def use_blocking() -> None:
+    with PowerLoop.local("a.db", agents=[agent]) as loop:
+        assert_type(loop.create_session("a"), Session)
+        handle = loop.send("s", "x", idempotency_key="k", policy="reject")
+        assert_type(handle, BlockingSendHandle)
+        assert_type(handle.result(timeout=1), SendResult)
+        assert_type(handle.cancel(actor="me"), Cancellation)
+        assert_type(loop.cancel(session_id="s"), Sequence[Cancellation])
+        assert_type(loop.get_interaction("i"), Interaction)
+
+
+@tool(effect="raed")  # type: ignore[call-overload, untyped-decorator]
+def misspelt() -> None:
+    """A misspelt effect is an error."""
+
+
+def use_wrongly(loop: PowerLoop) -> None:
+    loop.send("s", "x", policcy="reject")  # type: ignore[call-arg]
+    loop.send("s", "x", queue_down="refused")  # type: ignore[arg-type]

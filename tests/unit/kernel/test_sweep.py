@@ -1,0 +1,175 @@
+"""The sweeper over the store in memory."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from powerloop.kernel.dispatch import Activation
+from powerloop.kernel.errors import StoreUnavailable
+from powerloop.kernel.ids import SendId, SessionId, WorkerId
+from powerloop.kernel.messages import TextBlock
+from powerloop.kernel.sends import NewSend, SendStatus
+from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.sweep import Sweeper, SweepOptions
+from powerloop.store.memory import MemoryLeases, MemoryStore
+
+DEAD = WorkerId("dead")
+
+
+class StoppedClock:
+    """Stands still until it is moved; sleeping moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+
+class Queue:
+    """A broker that can lose what lies in it."""
+
+    def __init__(self) -> None:
+        self.published: list[SendId] = []
+        self.backlog_now: dict[int, int] | None = dict.fromkeys(range(10), 0)
+
+    async def publish(self, activations: Sequence[Activation]) -> bool:
+        self.published.extend(activation.send_id for activation in activations)
+        return True
+
+    async def backlog(self) -> dict[int, int] | None:
+        return self.backlog_now
+
+    async def close(self) -> None:
+        pass
+
+
+class House:
+    def __init__(self) -> None:
+        self.clock = StoppedClock()
+        self.store = MemoryStore(self.clock)
+        self.leases = MemoryLeases(self.store)
+        self.queue = Queue()
+        options = SweepOptions(margin=timedelta(seconds=5), age=timedelta(seconds=5))
+        self.sweeper = Sweeper(self.store.recovery, self.queue, self.clock, options)
+
+    async def accept(self, number: int = 1, *, priority: int = 0) -> SendId:
+        session = SessionId(f"session-{number}")
+        await self.store.sessions.ensure(NewSession(id=session, agent="support"))
+        new = NewSend(
+            id=SendId(f"send-{number}"),
+            session_id=session,
+            content=(TextBlock(text="hello"),),
+            priority=priority,
+        )
+        return (await self.store.sends.accept(new)).send.id
+
+    async def claim(self, send_id: SendId, worker: WorkerId = DEAD) -> None:
+        send = await self.store.sends.find(send_id)
+        assert send is not None
+        assert await self.store.journal.claim(send, worker)
+
+
+@pytest.fixture
+def here() -> House:
+    return House()
+
+
+async def test_the_send_of_a_dead_worker_is_queued_and_published(here):
+    send_id = await here.accept()
+    here.leases.renew(DEAD, timedelta(seconds=4))
+    await here.claim(send_id)
+    here.clock.seconds = 3
+    assert await here.sweeper.sweep() == 0
+    here.clock.seconds = 5
+    assert await here.sweeper.sweep() == 1
+    send = await here.store.sends.find(send_id)
+    assert (send.status, send.attempt) == (SendStatus.QUEUED, 1)
+    assert here.queue.published == [send_id]
+
+
+async def test_what_was_published_again_is_not_published_at_each_sweep(here):
+    await here.claim(await here.accept())
+    here.clock.seconds = 5
+    for _ in range(4):
+        await here.sweeper.sweep()
+        here.clock.seconds += 1
+    assert len(here.queue.published) == 1
+
+
+async def test_a_message_that_was_lost_from_an_empty_queue_is_published_again(here):
+    send_id = await here.accept()
+    here.clock.seconds = 4
+    assert await here.sweeper.sweep() == 0
+    here.clock.seconds = 6
+    assert await here.sweeper.sweep() == 1
+    assert here.queue.published == [send_id]
+
+
+async def test_a_backlog_is_left_alone_however_old_it_is(here):
+    for number in range(20):
+        await here.accept(number)
+    here.queue.backlog_now = dict.fromkeys(range(10), 20)
+    here.clock.seconds = 3600
+    assert await here.sweeper.sweep() == 0
+
+
+async def test_a_broker_that_does_not_answer_is_not_taken_for_an_empty_one(here):
+    await here.accept()
+    here.queue.backlog_now = None
+    here.clock.seconds = 3600
+    assert await here.sweeper.sweep() == 0
+
+
+async def test_a_message_that_was_overtaken_is_published_again_though_others_wait(here):
+    here.queue.backlog_now = dict.fromkeys(range(10), 20)
+    lost = await here.accept(1)
+    here.clock.seconds = 2
+    slow = await here.accept(2)
+    here.clock.seconds = 6
+    later = await here.accept(3)
+    send = await here.store.sends.find(later)
+    here.leases.renew(WorkerId("alive"), timedelta(minutes=1))
+    await here.claim(later, WorkerId("alive"))
+    here.leases.raise_marks({0: send.dispatched_at})
+    assert await here.sweeper.sweep() == 1
+    assert here.queue.published == [lost]
+    assert (await here.store.sends.find(slow)).status is SendStatus.QUEUED
+
+
+async def test_priorities_do_not_overtake_each_other(here):
+    here.queue.backlog_now = dict.fromkeys(range(10), 20)
+    await here.accept(1, priority=0)
+    here.clock.seconds = 60
+    urgent = await here.accept(2, priority=9)
+    send = await here.store.sends.find(urgent)
+    here.leases.renew(WorkerId("alive"), timedelta(minutes=1))
+    await here.claim(urgent, WorkerId("alive"))
+    here.leases.raise_marks({9: send.dispatched_at})
+    assert await here.sweeper.sweep() == 0
+
+
+async def test_a_store_that_is_away_does_not_end_the_sweeper(here, monkeypatch, caplog, eventually):
+    await here.claim(await here.accept())
+    reclaim = here.store.recovery.reclaim
+    failures = iter([StoreUnavailable("it restarts")] * 2)
+
+    async def flaky(limit):
+        for failure in failures:
+            raise failure
+        return await reclaim(limit)
+
+    monkeypatch.setattr(here.store.recovery, "reclaim", flaky)
+    sweeping = asyncio.create_task(here.sweeper.run())
+    await eventually(lambda: here.queue.published, "the send is published")
+    sweeping.cancel()
+    assert "not swept" in [record.message for record in caplog.records]

@@ -1,0 +1,28 @@
+"""The Celery tasks: shells that hand an id, or a request, to the runtime."""
+
+from typing import Any
+
+from celery import Celery, Task
+
+from powerloop.kernel.ids import SendId
+from powerloop.queue.routing import ENQUEUE_TASK, SEND_TASK
+
+from .coroutine_task import CoroutineTask
+from .enqueue import accept_request, parse_request
+from .runtime import WorkerLifecycle
+
+
+def register_tasks(app: Celery, lifecycle: WorkerLifecycle) -> None:
+    """Add our tasks to the app. What they work with is the lifecycle's runtime."""
+
+    @app.task(name=SEND_TASK, base=CoroutineTask, shared=False)  # type: ignore[untyped-decorator]
+    async def send(send_id: str) -> str:
+        """Drive a send as far as it goes here."""
+        return (await lifecycle.runtime.executor.drive(SendId(send_id))).value
+
+    @app.task(name=ENQUEUE_TASK, base=CoroutineTask, bind=True, shared=False)  # type: ignore[untyped-decorator]
+    async def enqueue(task: Task, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - what the wire brings
+        """Accept an input from a producer without a database. The message's id becomes the send's."""
+        request = parse_request(kwargs if not args else {**kwargs, "(positional)": args})
+        accepted = await accept_request(lifecycle.runtime.producer, task.request.id, request)
+        return accepted.send.id

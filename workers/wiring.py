@@ -1,0 +1,106 @@
+"""The composition root of a worker process: settings in, a runtime out."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+
+from uuid6 import uuid7
+
+from powerloop.client.app import App, load_app
+from powerloop.client.producer import Producer
+from powerloop.client.remote import require_urls
+from powerloop.kernel.clock import SystemClock
+from powerloop.kernel.driving import Ports
+from powerloop.kernel.executor import Executor
+from powerloop.kernel.heartbeat import Heartbeat
+from powerloop.kernel.ids import WorkerId
+from powerloop.kernel.marks import Marks
+from powerloop.kernel.ports.lease import Held
+from powerloop.llm import ModelCatalog, ProviderSettings
+from powerloop.queue import RedisEventSink, RedisSessionLocks, open_dispatcher
+from powerloop.queue.nudges import RedisNudgeListener
+from powerloop.settings import Settings
+from powerloop.store import open_leases, open_store
+from powerloop.tools import AgentToolbox
+
+from .runtime import Runtime, WorkerLifecycle
+
+
+def build_lifecycle(settings: Settings) -> WorkerLifecycle:
+    """The lifecycle of a worker process that runs the agents which the settings name.
+
+    Raises:
+        SettingsInvalid: an address is missing.
+        AppBroken: the modules that define the agents cannot be loaded.
+    """
+    require_urls(settings)
+    app = load_app(settings.app)
+    return WorkerLifecycle(lambda: build_runtime(settings, app))
+
+
+def build_runtime(settings: Settings, app: App) -> Runtime:
+    """Everything that one worker process runs sends with. Nothing is connected yet.
+
+    Must be called on the event loop, and in the process, that will use it.
+
+    Raises:
+        SettingsInvalid: an address is malformed.
+    """
+    clock = SystemClock()
+    worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
+    store = open_store(settings.database_url, policy=settings.schema_policy, pool_size=settings.database_pool)
+    dispatcher = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
+    locks = RedisSessionLocks(settings.redis_url, ttl=settings.lock_ttl)
+    events = RedisEventSink(settings.redis_url, length=settings.stream_length, ttl=settings.stream_ttl)
+    models = ModelCatalog(ProviderSettings.from_environ(os.environ), scripts=app.scripts)
+    marks = Marks()
+    executor = Executor(
+        Ports(
+            worker=worker,
+            agents=app.agents,
+            journal=store.journal,
+            recovery=store.recovery,
+            locks=locks,
+            models=models,
+            toolbox=AgentToolbox(),
+            events=events,
+            dispatcher=dispatcher,
+            clock=clock,
+            marks=marks,
+            max_attempts=settings.max_attempts,
+        )
+    )
+    nudges = RedisNudgeListener(settings.redis_url, worker, executor.cancel)
+    return Runtime(
+        agents=app.agents,
+        models=models,
+        store=store,
+        executor=executor,
+        producer=Producer(store, dispatcher),
+        heartbeat=_heartbeat(settings, worker, locks, marks, executor),
+        nudges=nudges,
+        closing=(nudges, events, locks, dispatcher, models, store),
+    )
+
+
+def _heartbeat(
+    settings: Settings, worker: WorkerId, locks: RedisSessionLocks, marks: Marks, executor: Executor
+) -> Heartbeat:
+    loop = asyncio.get_running_loop()
+
+    def on_dead() -> None:
+        loop.call_soon_threadsafe(executor.abandon)
+
+    def on_held(held: Sequence[Held]) -> None:
+        loop.call_soon_threadsafe(executor.reconcile, held)
+
+    return Heartbeat(
+        worker=worker,
+        leases=open_leases(settings.database_url),
+        locks=locks,
+        marks=marks,
+        ttl=settings.lease_ttl,
+        on_dead=on_dead,
+        on_held=on_held,
+    )
