@@ -28,15 +28,18 @@ from powerloop.embedded import PostgresServer, RedisServer
 _FOLDER_PREFIX = "powerloop-tests-"
 _PLENTY_BYTES = 2 * 1024**3
 
+#: The folders of tests that run processes, or talk to them.
+_REAL = {"conformance", "integration", "acceptance"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests of real processes a second chance: they share the machine with whatever else runs there.
+    """Give tests of real processes more chances: they share the machine with whatever else runs there.
 
-    A test that needed it is listed at the end of the run. Everything else passes at once or fails.
+    A test that needed one is listed at the end of the run. Everything else passes at once or fails.
     """
     for item in items:
-        if item.get_closest_marker("acceptance") or item.get_closest_marker("integration"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+        if _REAL & set(item.path.parts):
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 # Our own servers

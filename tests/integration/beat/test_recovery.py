@@ -12,6 +12,14 @@ from powerloop.store import open_store
 pytestmark = pytest.mark.integration
 
 
+@pytest.fixture
+async def store(system):
+    """The system's store, for what no client does."""
+    store = open_store(system["POWERLOOP_DATABASE_URL"])
+    yield store
+    await store.close()
+
+
 async def some_sends(loop, count):
     """Sends, each the head of a session of its own."""
     sessions = [await loop.create_session("echo") for _ in range(count)]
@@ -32,10 +40,9 @@ async def test_two_beats_publish_what_the_broker_lost_once(
 
 
 async def test_two_beats_reclaim_the_sends_of_a_process_that_died_once(
-    loop, system, start_beat, queue, queued, eventually
+    loop, store, system, start_beat, queue, queued, eventually
 ):
     sends = await some_sends(loop, 30)
-    store = open_store(system["POWERLOOP_DATABASE_URL"])
     for send in sends:
         await store.journal.claim(send, WorkerId("dead:1:1"))
     queue.flushall()
@@ -43,7 +50,6 @@ async def test_two_beats_reclaim_the_sends_of_a_process_that_died_once(
     await eventually(lambda: len(queued()) == len(sends), "every send is in the queue again", within=20)
     assert [beat.stop() for beat in beats] == [0, 0]
     found = [await store.sends.find(send.id) for send in sends]
-    await store.close()
     assert queued() == {send.id: 1 for send in sends}
     assert {(send.status, send.owner, send.attempt) for send in found} == {(SendStatus.QUEUED, None, 1)}
 
