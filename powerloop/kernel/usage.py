@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -58,3 +59,5 @@ class ModelCallEntry:
     error_code: str | None = None
     #: Whether `usage` is our estimate: the provider never told.
     estimated: bool = False
+    #: In US dollars (see `powerloop.kernel.money`), of what `usage` says; `None`: the price is not known.
+    cost: Decimal | None = None

@@ -14,6 +14,7 @@ from powerloop.kernel.codec import content_from_json
 from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus, NewInteraction
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.messages import Message, Role
+from powerloop.kernel.money import nanodollars
 from powerloop.kernel.sends import CancelRequest, Policy, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.sessions import Session, SessionStatus
 from powerloop.kernel.usage import ModelCallEntry, Usage
@@ -127,6 +128,7 @@ def entry_row(entry: ModelCallEntry) -> dict[str, Any]:
         "error_code": entry.error_code,
         "estimated": entry.estimated,
         "latency_ms": round(entry.latency / timedelta(milliseconds=1)),
+        "cost": None if entry.cost is None else nanodollars(entry.cost),
         **usage_row(entry.usage),
     }
 

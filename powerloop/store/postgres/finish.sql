@@ -72,17 +72,14 @@ WITH held AS (
     INSERT INTO powerloop.model_calls (
         session_id, send_id, round, attempt, model, purpose, outcome, error_code, estimated,
         input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
-        latency_ms, created_at
+        latency_ms, cost, created_at
     )
     SELECT mine.session_id, mine.id, %(last_round)s, mine.attempt,
            e.model, e.purpose, e.outcome, e.error_code, e.estimated,
            e.input_tokens, e.output_tokens, e.cached_tokens, e.cache_write_tokens, e.reasoning_tokens,
-           e.latency_ms, clock_timestamp()
+           e.latency_ms, e.cost, clock_timestamp()
       FROM mine
-     CROSS JOIN json_to_recordset(%(entries)s::json)
-        AS e (model text, purpose text, outcome text, error_code text, estimated boolean,
-              input_tokens bigint, output_tokens bigint, cached_tokens bigint, cache_write_tokens bigint,
-              reasoning_tokens bigint, latency_ms bigint)
+     CROSS JOIN json_populate_recordset(NULL::powerloop.model_calls, %(entries)s::json) AS e
 ), withdrawn AS (
     UPDATE powerloop.interactions AS i
        SET status = 'withdrawn',

@@ -210,6 +210,8 @@ model_calls = Table(
     Column("estimated", Boolean, nullable=False),
     *tokens(),
     Column("latency_ms", BigInteger, nullable=False),
+    # In billionths of a US dollar. Null: the price is not known.
+    Column("cost", BigInteger),
     Column("created_at", Instant, nullable=False),
     one_of("outcome", CallOutcome),
     counts("round", "attempt", "latency_ms", *TOKEN_COLUMNS),

@@ -167,6 +167,7 @@ class _Tables:
             sa.Column("estimated", sa.Boolean(), nullable=False),
             *map(_number, _TOKENS),
             _number("latency_ms"),
+            sa.Column("cost", sa.BigInteger()),
             _instant("created_at"),
             sa.PrimaryKeyConstraint("id", name="pk_model_calls"),
             self._reference("model_calls", "send_id", "sends"),

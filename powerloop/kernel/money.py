@@ -1,0 +1,42 @@
+"""Money: US dollars as `Decimal`, exact to the billionth.
+
+A billionth, because a token of the cheapest models costs five of them. Databases keep whole billionths of a
+dollar, so that sums stay exact there too. What has no known price has no amount: `None`, never zero.
+"""
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Final
+
+FREE: Final = Decimal(0)
+
+_NANO: Final = 9
+#: Of our own: what a caller does to the thread's decimal context does not reach our sums.
+_EXACT: Final = Context(prec=40, rounding=ROUND_HALF_UP)
+
+
+def price_of(tokens: int, per_million: Decimal) -> Decimal:
+    """What the tokens cost, exactly, in dollars."""
+    return _EXACT.multiply(Decimal(tokens), per_million).scaleb(-6, _EXACT)
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """The amount in whole billionths of a dollar; halves go up."""
+    return dollars(nanodollars(amount))
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum."""
+    return dollars(sum(map(nanodollars, amounts)))
+
+
+def nanodollars(amount: Decimal) -> int:
+    """The amount in billionths of a dollar, as databases keep it."""
+    return int(amount.scaleb(_NANO, _EXACT).to_integral_value(context=_EXACT))
+
+
+def dollars(nanodollars: int) -> Decimal:
+    """The amount of so many billionths of a dollar, without trailing zeros."""
+    amount = Decimal(nanodollars).scaleb(-_NANO, _EXACT).normalize(_EXACT)
+    # Normalizing writes 100 as 1E+2.
+    return amount.quantize(Decimal(1), context=_EXACT) if amount == amount.to_integral_value() else amount
