@@ -29,7 +29,8 @@ from powerloop.kernel.messages import (
     ToolCallBlock,
     ToolResultBlock,
 )
-from powerloop.kernel.sends import Cancellation, Policy, Send, SendError, SendStatus, StopReason
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import Cancellation, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.sessions import Session, SessionStatus
 from powerloop.kernel.tools import Tool, ToolContext
 from powerloop.kernel.usage import Usage

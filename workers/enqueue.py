@@ -10,7 +10,8 @@ from powerloop.client.producer import Producer, SendOptions, new_send
 from powerloop.kernel.codec import content_from_json
 from powerloop.kernel.errors import InvalidInput, StoreUnavailable
 from powerloop.kernel.ids import MAX_ID_LENGTH, SessionId
-from powerloop.kernel.sends import Accepted, Policy
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import Accepted
 
 _RETRY_S = 1.0
 

@@ -13,9 +13,10 @@ from powerloop.client.publishing import answers, published
 from powerloop.kernel.errors import AgentUnknown, InvalidInput, QueueUnavailable
 from powerloop.kernel.ids import MAX_ID_LENGTH, SendId, SessionId
 from powerloop.kernel.messages import Block, input_content
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.store import Store
-from powerloop.kernel.sends import Accepted, NewSend, Policy, SendStatus
+from powerloop.kernel.sends import Accepted, NewSend, SendStatus
 from powerloop.kernel.sessions import NewSession, Session
 
 logger = logging.getLogger("powerloop.client")

@@ -10,7 +10,8 @@ from powerloop.client.verbs import Verbs
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.messages import Block
-from powerloop.kernel.sends import Cancellation, Policy, Send, SendStatus
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import Cancellation, Send, SendStatus
 
 
 class SendVerbs(Verbs):

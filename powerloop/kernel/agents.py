@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from powerloop.kernel.errors import AgentUnknown, InvalidInput
+from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.tools import Tool
 
 MAX_AGENT_NAME_LENGTH = 100
@@ -47,6 +49,10 @@ class Agent:
     #: The longest that one model call may take, retries included.
     model_timeout: timedelta = timedelta(minutes=5)
     settings: ModelSettings = field(default_factory=ModelSettings)
+    #: How large the tree of sub-agents below one send may grow.
+    tree: TreeLimits = field(default_factory=TreeLimits)
+    #: What happens to a send that says nothing about it and finds its session busy: `kernel.policies`.
+    policy: Policy = Policy.ENQUEUE
     #: What its tools get as `ToolContext.deps`: clients, pools, configuration.
     deps: Any = None
 

@@ -1,6 +1,7 @@
 """The announcer: the one place from which the events of a send are emitted."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from powerloop.kernel.calls import ToolCall, ToolOutcome
 from powerloop.kernel.clock import Clock
@@ -64,24 +65,35 @@ class Announcer:
     def committed(self, seq: Seq, role: Role) -> None:
         self._emit(MessageCommitted(seq=seq, role=role))
 
+    def merged(self, sends: Iterable[Send]) -> None:
+        """Whoever waits for the end of a send that was merged is told of it here: it is never claimed."""
+        for send in sends:
+            Announcer(replace(send, attempt=1, epoch=self._send.epoch), self._sink, self._clock).end(
+                SendEnded(status=send.status)
+            )
+
+    def end(self, ended: SendEnded) -> None:
+        self._emit(ended)
+
     def handed_over(self) -> None:
         """Whoever goes on begins the round anew."""
         self.rewind()
         self._emit(SendHandedOver())
 
-    def suspended(self, interactions: Iterable[NewInteraction]) -> None:
-        """The send waits; whoever can answer is told what for."""
+    def suspended(self, interactions: Iterable[NewInteraction], *, waiting: bool) -> None:
+        """Calls wait; whoever can answer is told what for, and all if the send waits with them."""
         for interaction in interactions:
             self._emit(
                 InteractionOpened(
                     interaction_id=interaction.id, kind=interaction.kind, call_id=interaction.call_id
                 )
             )
-        self._emit(SendWaiting())
+        if waiting:
+            self._emit(SendWaiting())
 
     def ended(self, ending: Ending) -> None:
         error_code = ending.error.code if ending.error else None
-        self._emit(SendEnded(status=ending.status, stop_reason=ending.stop_reason, error_code=error_code))
+        self.end(SendEnded(status=ending.status, stop_reason=ending.stop_reason, error_code=error_code))
 
     def _emit(self, body: EventBody) -> None:
         self._sink.emit(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 from powerloop.kernel.announce import Announcer
@@ -15,10 +16,10 @@ from powerloop.kernel.decide import (
     Exit,
     Finish,
     HandOver,
+    Merge,
     ProbeCalls,
     RunCalls,
     Suspend,
-    Turn,
     awaits_results,
     next_step,
 )
@@ -31,6 +32,8 @@ from powerloop.kernel.perform import Performer
 from powerloop.kernel.ports.journal import Ending
 from powerloop.kernel.runs import Run
 from powerloop.kernel.sends import Claim, Send, SendError
+from powerloop.kernel.subagents import narrowed
+from powerloop.kernel.turn import Turn
 from powerloop.kernel.usage import ModelCallEntry
 
 logger = logging.getLogger("powerloop.executor")
@@ -82,7 +85,9 @@ class Attempt:
         self._announcer.started(self._ports.worker)
         self._run.claimed = True
         try:
-            return await to_its_end(self._leave(await self._to_its_exit()))
+            while True:
+                if release := await to_its_end(self._leave(await self._to_its_exit())):
+                    return release
         except Fenced:
             logger.warning("send fenced", extra=self.ids)
             return Release(outcome=Outcome.LOST)
@@ -148,6 +153,8 @@ class Attempt:
                     turn = await performer.probe_calls(turn, calls)
                 case CloseCalls(outcomes=outcomes):
                     turn = await performer.close_calls(turn, outcomes)
+                case Merge():
+                    turn = await performer.merge(turn)
                 case (Finish() | Suspend() | HandOver()) as way_out:
                     return way_out
                 case unreachable:
@@ -155,10 +162,17 @@ class Attempt:
 
     async def _load(self) -> Turn:
         send = self._claim.send
-        agent = self._ports.agents.get(send.agent)
-        messages = tuple(await self._ports.journal.load_window(send.session_id))
+        agent = narrowed(self._ports.agents, send)
+        messages = tuple(await self._ports.journal.load_window(send.session_id, send.id))
         calls = tuple(await self._ports.journal.load_calls(send.id)) if awaits_results(messages) else ()
-        return Turn(agent=agent, claim=self._claim, messages=messages, calls=calls, rounds=send.rounds)
+        return Turn(
+            agent=agent,
+            claim=self._claim,
+            messages=messages,
+            calls=calls,
+            rounds=send.rounds,
+            steering=self._claim.steering,
+        )
 
     async def _now(self) -> tuple[Send, tuple[ToolCall, ...]]:
         """The send as it is in the journal, and its calls whose results are not in the log yet."""
@@ -166,7 +180,7 @@ class Attempt:
         send = await journal.find_send(send_id)
         if send is None:
             raise Fenced
-        untold = awaits_results(await journal.load_window(send.session_id))
+        untold = awaits_results(await journal.load_window(send.session_id, send_id))
         return send, tuple(await journal.load_calls(send_id)) if untold else ()
 
     async def _poisoned(self) -> Exit:
@@ -190,7 +204,8 @@ class Attempt:
     async def _cancelled(self) -> Release:
         try:
             # Where nobody asked for it, the nudge was wrong.
-            return await self._leave(await self._asked_to_end() or HandOver())
+            finish = await self._asked_to_end()
+            return await (self._finish(finish.ending) if finish else self._hand_over())
         except Fenced:
             return Release(outcome=Outcome.LOST)
 
@@ -200,7 +215,8 @@ class Attempt:
             return None
         return Finish(ending=cancelled(calls, rounds=send.rounds, cut=self._performer.cut_off))
 
-    async def _leave(self, way_out: Exit) -> Release:
+    async def _leave(self, way_out: Exit) -> Release | None:
+        """Leave this process; `None`: the send stays, for it has nothing to wait for."""
         match way_out:
             case Finish(ending=ending):
                 return await self._finish(ending)
@@ -212,28 +228,37 @@ class Attempt:
 
     async def _finish(self, ending: Ending) -> Release:
         passing(CrashPoint.BEFORE_FINISH)
-        finished = await self._ports.journal.finish(self._claim.fence, ending)
+        finished = await self._ports.journal.finish(self._claim.fence, ending, self._claim.send.lineage)
         passing(CrashPoint.AFTER_FINISH)
         if ending.messages:
             self._announcer.committed(finished.seq, ending.messages[-1].role)
         self._announcer.ended(ending)
-        return Release(outcome=Outcome.ENDED, publish=finished.next_head)
+        return Release(outcome=Outcome.ENDED, publish=finished.ready)
 
-    async def _suspend(self, step: Suspend) -> Release:
+    async def _suspend(self, step: Suspend) -> Release | None:
         passing(CrashPoint.BEFORE_SUSPEND)
-        committed = await self._ports.journal.suspend(self._claim.fence, step.interactions)
+        suspended = await self._ports.journal.suspend(self._claim.fence, step.suspension)
         passing(CrashPoint.AFTER_SUSPEND)
-        if committed.cancel_requested:
+        if suspended.cancel_requested:
             return await self._cancelled()
-        self._announcer.suspended(step.interactions)
-        return Release(outcome=Outcome.WAITING)
+        self._announcer.suspended(step.suspension.interactions, waiting=suspended.waiting)
+        if suspended.waiting:
+            return Release(outcome=Outcome.WAITING, publish=suspended.started)
+        await self._ports.dispatcher.publish([activation_of(send) for send in suspended.started])
+        await self._go_on()
+        return None
+
+    async def _go_on(self) -> None:
+        """Take up the send where the journal has it."""
+        send, _ = await self._now()
+        self._claim = replace(self._claim, send=send)
 
     async def _hand_over(self) -> Release:
         passing(CrashPoint.BEFORE_HAND_OVER)
         send = await self._ports.journal.hand_over(self._claim.fence)
         passing(CrashPoint.AFTER_HAND_OVER)
         self._announcer.handed_over()
-        return Release(outcome=Outcome.HANDED_OVER, publish=send)
+        return Release(outcome=Outcome.HANDED_OVER, publish=(send,))
 
     async def _give_back(self) -> None:
         """Hand over a send whose task is being cancelled from outside, if that is still ours to do."""
@@ -249,7 +274,7 @@ async def publish(ports: Ports, release: Release) -> None:
     """Tell the world: a worker of what is ready, readers of what was emitted."""
     if release.publish:
         passing(CrashPoint.BEFORE_PUBLISH)
-        await ports.dispatcher.publish([activation_of(release.publish)])
+        await ports.dispatcher.publish([activation_of(send) for send in release.publish])
         passing(CrashPoint.AFTER_PUBLISH)
     if release.outcome is not Outcome.NOT_OURS:
         await ports.events.flush()

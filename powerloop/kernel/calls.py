@@ -78,6 +78,8 @@ class ToolCall:
     full_result: str | None
     started_at: datetime | None
     ended_at: datetime | None
+    #: Whether a person has said that it may run, as it is.
+    approved: bool = False
 
     @property
     def idempotency_key(self) -> str:

@@ -27,6 +27,9 @@ class CrashPoint(StrEnum):
     AFTER_PROBE = "after_probe"
     #: Commit B: how calls ended is written.
     AFTER_COMMIT_RESULTS = "after_commit_results"
+    #: Between rounds: the inputs of sends that steer become messages of this one.
+    BEFORE_MERGE = "before_merge"
+    AFTER_MERGE = "after_merge"
     BEFORE_SUSPEND = "before_suspend"
     AFTER_SUSPEND = "after_suspend"
     BEFORE_FINISH = "before_finish"

@@ -8,29 +8,14 @@ from typing import TypeAlias
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolCall, ToolOutcome
 from powerloop.kernel.endings import ROUND_LIMIT_NOTE, cancelled
-from powerloop.kernel.ids import CallId, InteractionId
-from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.ids import CallId
 from powerloop.kernel.jsontypes import in_key_order
 from powerloop.kernel.messages import Block, Message, NewMessage, Role, ToolCallBlock, calls_of
-from powerloop.kernel.ports.journal import Ending, ModelCommit
+from powerloop.kernel.ports.journal import Ending, ModelCommit, Suspension
 from powerloop.kernel.ports.model import FinishReason, ModelReply, ModelRequest
-from powerloop.kernel.sends import Claim, StopReason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """All that is known of a claimed send between two steps."""
-
-    agent: Agent
-    claim: Claim
-    #: What the model is to see: the session's log, this send's own messages at its end.
-    messages: tuple[Message | NewMessage, ...]
-    #: The calls of the last model message, where it asked for any and their results are not in the log yet.
-    calls: tuple[ToolCall, ...] = ()
-    #: Model calls that were committed.
-    rounds: int
-    #: Whether somebody has asked for the send's end.
-    cancel_requested: bool = False
+from powerloop.kernel.sends import StopReason
+from powerloop.kernel.suspending import refused_spawns, suspension_of
+from powerloop.kernel.turn import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +48,11 @@ class CloseCalls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Take in the sends that steer this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """End the send."""
 
@@ -71,9 +61,9 @@ class Finish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspend:
-    """Ask people, and let the send wait."""
+    """Write down what calls wait for, and let the send wait."""
 
-    interactions: tuple[NewInteraction, ...]
+    suspension: Suspension
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +72,7 @@ class HandOver:
 
 
 #: What leaves the send with this process.
-Onward: TypeAlias = CallModel | RunCalls | ProbeCalls | CloseCalls
+Onward: TypeAlias = CallModel | RunCalls | ProbeCalls | CloseCalls | Merge
 
 #: What the send leaves this process by.
 Exit: TypeAlias = Finish | Suspend | HandOver
@@ -98,6 +88,8 @@ def next_step(turn: Turn, *, draining: bool) -> Step:
         return HandOver()
     if turn.calls:
         return _next_for_calls(turn)
+    if turn.steering:
+        return Merge()
     if turn.rounds >= turn.agent.max_rounds:
         ending = Ending.completed(
             StopReason.ROUND_LIMIT, rounds=turn.rounds, output=_last_answer(turn.messages)
@@ -109,7 +101,8 @@ def next_step(turn: Turn, *, draining: bool) -> Step:
 def _next_for_calls(turn: Turn) -> Step:
     if begun := _in(turn, CallStatus.RUNNING):
         return ProbeCalls(calls=begun)
-    pending = _in(turn, CallStatus.PENDING)
+    asked_for = {one.call_id for one in turn.waits}
+    pending = tuple(call for call in _in(turn, CallStatus.PENDING) if call.id not in asked_for)
     if pending and turn.rounds >= turn.agent.max_rounds:
         notes = (
             ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=ROUND_LIMIT_NOTE) for call in pending
@@ -117,8 +110,10 @@ def _next_for_calls(turn: Turn) -> Step:
         return CloseCalls(outcomes=tuple(notes))
     if pending:
         return RunCalls(calls=_together(turn.agent, pending))
-    if doubtful := _in(turn, CallStatus.IN_DOUBT):
-        return Suspend(interactions=tuple(_question(turn, call) for call in doubtful))
+    if refused := refused_spawns(turn):
+        return CloseCalls(outcomes=refused)
+    if turn.waits or any(not call.status.is_final for call in turn.calls):
+        return Suspend(suspension=suspension_of(turn))
     return CloseCalls(outcomes=())
 
 
@@ -171,20 +166,6 @@ def _request(turn: Turn) -> ModelRequest:
 
 def _in(turn: Turn, status: CallStatus) -> tuple[ToolCall, ...]:
     return tuple(call for call in turn.calls if call.status is status)
-
-
-def _question(turn: Turn, call: ToolCall) -> NewInteraction:
-    """What a person is asked of a call in doubt. A claim asks of each call at most once."""
-    fence = turn.claim.fence
-    return NewInteraction(
-        id=InteractionId(f"{fence.send_id}:{fence.epoch}.{call.index}"),
-        kind=InteractionKind.IN_DOUBT,
-        call_id=call.id,
-        prompt=(
-            f"The process that ran {call.name} died while it ran. Did it take effect? If so, with what "
-            "result? If not, it can be run now."
-        ),
-    )
 
 
 def _together(agent: Agent, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:

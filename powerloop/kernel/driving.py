@@ -56,5 +56,5 @@ class Release:
     """What is left to do once the session's lock is released."""
 
     outcome: Outcome
-    #: A send that is ready now.
-    publish: Send | None = None
+    #: Sends that are ready now.
+    publish: tuple[Send, ...] = ()

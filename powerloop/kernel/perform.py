@@ -1,6 +1,7 @@
 """Carrying out one step of a send: the model call, the tool calls, and the commit that follows each."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,14 +12,17 @@ from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolCall, To
 from powerloop.kernel.cancellation import uninterrupted
 from powerloop.kernel.clock import Clock
 from powerloop.kernel.crash_points import CrashPoint, passing
-from powerloop.kernel.decide import CallModel, Turn, settle
+from powerloop.kernel.decide import CallModel, settle
 from powerloop.kernel.draft import Draft
 from powerloop.kernel.endings import CutOff, close, results_message
 from powerloop.kernel.ids import CallId, SendId
-from powerloop.kernel.messages import Role, calls_of
+from powerloop.kernel.messages import Role, ToolCallBlock, calls_of
 from powerloop.kernel.ports.journal import Ending, Journal, ModelCommit, ResultsCommit
 from powerloop.kernel.ports.model import Models
 from powerloop.kernel.ports.toolbox import Toolbox
+from powerloop.kernel.suspending import waiting, without_closed
+from powerloop.kernel.turn import Turn
+from powerloop.kernel.waits import ToolWait
 
 logger = logging.getLogger("powerloop.executor")
 
@@ -48,6 +52,8 @@ class Performer:
     _running: set[CallId] = field(default_factory=set)
     #: Calls that have ended, until their commit.
     _ended: dict[CallId, ToolOutcome] = field(default_factory=dict)
+    #: What calls wait for that have come to it, until the turn knows.
+    _waits: list[ToolWait] = field(default_factory=list)
 
     @property
     def cut_off(self) -> CutOff:
@@ -76,13 +82,17 @@ class Performer:
 
     async def run_calls(self, turn: Turn, calls: Sequence[ToolCall]) -> Turn:
         """Run the calls at the same time; commit each as it ends (commit B), those that end together in one
-        write. The last commit of the round tells the model."""
+        write. The last commit of the round tells the model. Calls that a person has to allow do not run."""
+        turn, calls = await self._ask_first(turn, calls)
         if once := [call.id for call in calls if call.effect is Effect.ONCE]:
             await uninterrupted(self.journal.start_calls(turn.claim.fence, once))
             passing(CrashPoint.AFTER_START_CALLS)
-        malformed = _malformed(turn)
+        blocks = _asked_for(turn)
         running = {
-            asyncio.create_task(self._run_call(turn, call, malformed.get(call.id, ""))) for call in calls
+            asyncio.create_task(
+                self._run_call(turn, call, blocks[call.id].malformed if call.id in blocks else "")
+            )
+            for call in calls
         }
         try:
             while running:
@@ -91,6 +101,22 @@ class Performer:
         finally:
             await _cut_off(running)
         return turn
+
+    async def merge(self, turn: Turn) -> Turn:
+        """Take in the sends that steer this one: their inputs are the next user messages."""
+        passing(CrashPoint.BEFORE_MERGE)
+        merged = await uninterrupted(self.journal.merge(turn.claim.fence))
+        passing(CrashPoint.AFTER_MERGE)
+        self.on_commit()
+        if merged.sends:
+            self.announcer.merged(merged.sends)
+            self.announcer.committed(merged.seq, Role.USER)
+        return replace(
+            turn,
+            messages=(*turn.messages, *merged.messages),
+            steering=False,
+            cancel_requested=merged.cancel_requested,
+        )
 
     async def close_untold(self, turn: Turn) -> Turn:
         """Commit how calls ended that an earlier claim could not write down: they need not run again."""
@@ -136,7 +162,10 @@ class Performer:
         committed = await uninterrupted(self.journal.commit_results(turn.claim.fence, commit))
         passing(CrashPoint.AFTER_COMMIT_RESULTS)
         self.on_commit()
-        turn = replace(turn, calls=calls, cancel_requested=committed.cancel_requested)
+        turn = replace(
+            turn, calls=calls, cancel_requested=committed.cancel_requested, steering=committed.steering
+        )
+        turn = without_closed(turn)
         if message is None:
             return turn
         self.announcer.committed(committed.seq, Role.TOOL)
@@ -153,13 +182,28 @@ class Performer:
             calls=tuple(_pending(call, turn.claim.send.id, commit.round) for call in commit.calls),
             rounds=commit.round,
             cancel_requested=committed.cancel_requested,
+            steering=committed.steering,
         )
+
+    async def _ask_first(self, turn: Turn, calls: Sequence[ToolCall]) -> tuple[Turn, Sequence[ToolCall]]:
+        """What a person has to allow, and the calls that may run."""
+        allowed, waits = [], []
+        for call in calls:
+            question = await self.toolbox.approval(turn.agent, turn.claim.send, call)
+            if question is None:
+                allowed.append(call)
+            else:
+                waits.append(ToolWait(call_id=call.id, wait=question))
+        return waiting(turn, tuple(waits)), allowed
 
     async def _close_ended(self, turn: Turn, done: Iterable[asyncio.Task[None]]) -> Turn:
         """Tell, and commit, how calls ended. Not told by themselves: a call may outlive its send."""
         for task in done:
             task.result()
+        turn, self._waits = waiting(turn, tuple(self._waits)), []
         outcomes = tuple(self._ended.values())
+        if not outcomes:
+            return turn
         calls = {call.id: call for call in turn.calls}
         for outcome in outcomes:
             self.announcer.tool_finished(calls[outcome.call_id], outcome)
@@ -173,10 +217,14 @@ class Performer:
         self.announcer.tool_started(call)
         self._running.add(call.id)
         passing(CrashPoint.BEFORE_TOOL)
-        outcome = await self.toolbox.call(turn.agent, turn.claim.send, call, malformed)
+        came_to = await self.toolbox.call(turn.agent, turn.claim.send, call, malformed)
         passing(CrashPoint.AFTER_TOOL)
         self._running.discard(call.id)
-        self._ended[call.id] = outcome
+        match came_to:
+            case ToolOutcome():
+                self._ended[call.id] = _telling_of_edits(turn, call, came_to)
+            case ToolWait():
+                self._waits.append(came_to)
 
 
 def _pending(call: NewToolCall, send_id: SendId, number: int) -> ToolCall:
@@ -197,10 +245,19 @@ def _pending(call: NewToolCall, send_id: SendId, number: int) -> ToolCall:
     )
 
 
-def _malformed(turn: Turn) -> dict[CallId, str]:
-    """What the model wrote where the arguments of a call were not a JSON object."""
+def _asked_for(turn: Turn) -> dict[CallId, ToolCallBlock]:
+    """The calls as the model wrote them."""
     answer = next((message for message in reversed(turn.messages) if message.role is Role.ASSISTANT), None)
-    return {block.id: block.malformed for block in calls_of(answer.content)} if answer else {}
+    return {block.id: block for block in calls_of(answer.content)} if answer else {}
+
+
+def _telling_of_edits(turn: Turn, call: ToolCall, outcome: ToolOutcome) -> ToolOutcome:
+    """The outcome; the model is told first if a person changed what it had asked for."""
+    block = _asked_for(turn).get(call.id)
+    if not call.approved or block is None or block.arguments == call.arguments:
+        return outcome
+    arguments = json.dumps(call.arguments, ensure_ascii=False)
+    return replace(outcome, text=f"[A person changed the arguments to {arguments}]\n{outcome.text}")
 
 
 async def _cut_off(tasks: Iterable[asyncio.Task[Any]]) -> None:

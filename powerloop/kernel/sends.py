@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from powerloop.kernel.ids import Epoch, SendId, Seq, SessionId, WorkerId
+from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.limits import TreeLimits
 from powerloop.kernel.messages import Block, text_of
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.usage import Usage
 
 
@@ -71,15 +73,6 @@ class StopReason(StrEnum):
     REFUSAL = "refusal"
 
 
-class Policy(StrEnum):
-    """What happens to a send whose session is busy."""
-
-    #: It waits for its turn: first in, first out.
-    ENQUEUE = "enqueue"
-    #: It is refused with `session.busy`.
-    REJECT = "reject"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendError:
     """Why a send failed, as data."""
@@ -107,12 +100,31 @@ class NewSend:
     id: SendId
     session_id: SessionId
     content: tuple[Block, ...]
-    policy: Policy = Policy.ENQUEUE
+    #: `None`: what the session says.
+    policy: Policy | None = None
     #: The same key gives the same send, per session. 1 to 200 characters.
     idempotency_key: str | None = None
     #: 0 (default) to 9; higher goes first, across sessions only.
     priority: int = 0
     metadata: JSONObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Where the send of a sub-agent comes from."""
+
+    #: The call that started it.
+    session_id: SessionId
+    send_id: SendId
+    call_id: CallId
+    #: The send that the whole tree goes back to.
+    root_id: SendId
+    #: 1 for a child of the root.
+    depth: int
+    #: Whether the call waits for it; if not, its result is sent to the parent's session.
+    awaited: bool
+    #: How large the tree may grow, as those above have narrowed it.
+    limits: TreeLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +166,20 @@ class Send:
     dispatched_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    #: Where it comes from, if it is a sub-agent's; `None`: a producer sent it.
+    lineage: Lineage | None = None
+    #: How its agent differs from one that workers know; `None`: not at all.
+    spec: JSONObject | None = None
+
+    @property
+    def root_id(self) -> SendId:
+        """The send that its tree goes back to: itself, unless it is a sub-agent's."""
+        return self.lineage.root_id if self.lineage else self.id
+
+    @property
+    def depth(self) -> int:
+        """How many sub-agents deep it is; 0 for one that a producer sent."""
+        return self.lineage.depth if self.lineage else 0
 
     @property
     def text(self) -> str:
@@ -170,6 +196,10 @@ class Accepted:
     created: bool
     #: True when it is the head of its session, so that it is to be published now.
     is_head: bool
+    #: A send whose end its policy asked for: whoever runs it is to be told.
+    interrupted: Send | None = None
+    #: That send where it had no process, so that it is to be published: a worker has to end it.
+    ready: Send | None = None
 
 
 class CancelEffect(StrEnum):
@@ -215,3 +245,5 @@ class Claim:
     fence: Fence
     #: The place of the last message of the session's log, the send's input included.
     seq: Seq
+    #: Whether sends wait to be merged into this one.
+    steering: bool = False

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from powerloop.kernel.ids import Epoch, Seq, SessionId
 from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.policies import Policy
 
 
 class SessionStatus(StrEnum):
@@ -18,6 +19,28 @@ class SessionStatus(StrEnum):
     CLOSED = "closed"
 
 
+class Lifecycle(StrEnum):
+    """What binds the session of a sub-agent to the one that started it."""
+
+    #: A cancel of the parent's send, and the close or removal of the parent's session, reach it too.
+    LINKED = "linked"
+    #: As `LINKED`; and it is closed as soon as its send has ended.
+    EPHEMERAL = "ephemeral"
+    #: Nothing: it lives by itself.
+    DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Whose sub-agent a session is."""
+
+    #: The session that started it.
+    parent_id: SessionId
+    lifecycle: Lifecycle
+    #: How its agent differs from one that workers know; `None`: not at all.
+    spec: JSONObject | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
     """A session to be made."""
@@ -26,6 +49,10 @@ class NewSession:
     #: The name of the agent that speaks in it.
     agent: str
     metadata: JSONObject = field(default_factory=dict)
+    #: `None` for a session that a producer made.
+    origin: Origin | None = None
+    #: What happens to a send that says nothing about it and finds the session busy.
+    policy: Policy = Policy.ENQUEUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +72,12 @@ class Session:
     accepted: int
     #: How many sends have ended; the head of the queue is at `finished + 1`.
     finished: int
+    #: Whose sub-agent it is; `None`: a producer made it.
+    origin: Origin | None
+    #: What happens to a send that says nothing about it and finds the session busy.
+    policy: Policy
+    #: How many sends wait to be merged into one that has started (`Policy.STEER`).
+    steering: int
     created_at: datetime
     updated_at: datetime
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from powerloop.kernel.calls import Effect
 from powerloop.kernel.ids import CallId, SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.waits import Wait
 
 DepsT_co = TypeVar("DepsT_co", covariant=True)
 
@@ -56,8 +57,8 @@ class Tool(Protocol):
         """What it is; the same at every call."""
         ...
 
-    async def call(self, context: ToolContext[Any], arguments: Mapping[str, Any]) -> str:
-        """Carry out one call and return what the model shall see.
+    async def call(self, context: ToolContext[Any], arguments: Mapping[str, Any]) -> str | Wait:
+        """Carry out one call and return what the model shall see, or what the call waits for.
 
         Raises:
             ToolError: the call failed, in words that help the model to mend it.

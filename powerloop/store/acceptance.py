@@ -6,7 +6,8 @@ from sqlalchemy import and_, or_, select
 
 from powerloop.kernel.errors import SessionBusy, SessionNotFound
 from powerloop.kernel.ids import SendId
-from powerloop.kernel.sends import Accepted, NewSend, Policy, Send
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import Accepted, NewSend, Send
 from powerloop.store.admission import refusal, same_send
 from powerloop.store.database import Run
 from powerloop.store.rows import send_of, session_of
@@ -15,8 +16,8 @@ from powerloop.store.schema import sends, sessions
 #: The constraints by which a twin refuses a row: the same id, the same key.
 TAKEN: Final = frozenset({"pk_sends", "uq_sends_session_id_idempotency_key"})
 
-#: Sends with the name of their session's agent, as `send_of` reads them.
-SENDS: Final = select(sends, sessions.c.agent).join(sessions)
+#: Sends with the their session's agent, and how it differs from what workers know, as `send_of` reads them.
+SENDS: Final = select(sends, sessions.c.agent, sessions.c.spec).join(sessions)
 
 
 class Acceptance(Protocol):

@@ -7,7 +7,8 @@ from powerloop.kernel.errors import (
     SessionClosed,
     SessionNotFound,
 )
-from powerloop.kernel.sends import NewSend, Policy, Send
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import NewSend, Send
 from powerloop.kernel.sessions import Session, SessionStatus
 
 
@@ -17,7 +18,7 @@ def refusal(session: Session | None, new: NewSend) -> PowerLoopError | None:
         return SessionNotFound(new.session_id)
     if session.status is SessionStatus.CLOSED:
         return SessionClosed(session.id)
-    if new.policy is Policy.REJECT and session.pending:
+    if (new.policy or session.policy) is Policy.REJECT and session.pending:
         return SessionBusy(session.id)
     return None
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from powerloop.kernel.codec import content_from_json, content_to_json
 from powerloop.kernel.errors import InvalidInput
-from powerloop.kernel.jsontypes import JSON, JSONObject, clean_json
+from powerloop.kernel.jsontypes import JSON, clean_json
 from powerloop.kernel.messages import Block
 
 
@@ -42,13 +42,16 @@ def encode_content(content: Iterable[Block]) -> str:
     return encode(content_to_json(content))
 
 
-def cleaned(value: JSONObject) -> JSONObject:
+JsonT = TypeVar("JsonT", bound=JSON)
+
+
+def cleaned(value: JsonT) -> JsonT:
     """`value` as a database gives it back: a clean copy of plain dicts and lists.
 
     Raises:
         InvalidInput: `value` is not JSON.
     """
-    copy: JSONObject = decode(encode(value))
+    copy: JsonT = decode(encode(value))
     return copy
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select, tuple_, update
 from powerloop.kernel.errors import InteractionClosed, InteractionNotFound
 from powerloop.kernel.ids import InteractionId, SendId, SessionId
 from powerloop.kernel.interactions import Interaction, InteractionStatus, Resolution, resolve
-from powerloop.kernel.jsontypes import JSONObject, clean_text
+from powerloop.kernel.jsontypes import JSON, clean_text
 from powerloop.kernel.ports.store import Answered
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.store.acceptance import SENDS
@@ -53,7 +53,7 @@ class SqlInteractions:
         rows = await self._database.read(query.order_by(*(column.desc() for column in order)))
         return [interaction_of(row) for row in rows]
 
-    async def answer(self, interaction_id: InteractionId, answer: JSONObject, *, actor: str = "") -> Answered:
+    async def answer(self, interaction_id: InteractionId, answer: JSON, *, actor: str = "") -> Answered:
         async with self._database.transaction() as run:
             found = await _find(run, interaction_id)
             if found is None:
@@ -75,7 +75,7 @@ async def _find(run: Run, interaction_id: InteractionId) -> Interaction | None:
     return interaction_of(rows[0]) if rows else None
 
 
-async def _close(run: Run, asked: Interaction, answer: JSONObject, actor: str) -> Interaction:
+async def _close(run: Run, asked: Interaction, answer: JSON, actor: str) -> Interaction:
     answered = update(interactions).where(interactions.c.id == asked.id)
     values = answered.values(
         status=InteractionStatus.ANSWERED.value,
@@ -93,7 +93,9 @@ async def _resolve_call(run: Run, asked: Interaction, resolution: Resolution) ->
         tool_calls.c.send_id == asked.send_id, tool_calls.c.id == asked.call_id, IS_OPEN_WAIT
     )
     if resolution.text is None:
-        await run(call.values(status=resolution.status.value, started_at=None))
+        changed = {} if resolution.arguments is None else {"arguments": cleaned(resolution.arguments)}
+        runs = call.values(status=resolution.status.value, started_at=None, approved=True, **changed)
+        await run(runs)
     else:
         text = clean_text(resolution.text)
         await run(call.values(status=resolution.status.value, result=text, ended_at=now()))

@@ -13,13 +13,15 @@ from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolCall, To
 from powerloop.kernel.codec import content_from_json
 from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus, NewInteraction
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.limits import TreeLimits
 from powerloop.kernel.messages import Message, Role
 from powerloop.kernel.money import nanodollars
-from powerloop.kernel.sends import CancelRequest, Policy, Send, SendError, SendStatus, StopReason
-from powerloop.kernel.sessions import Session, SessionStatus
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import CancelRequest, Lineage, Send, SendError, SendStatus, StopReason
+from powerloop.kernel.sessions import Lifecycle, Origin, Session, SessionStatus
 from powerloop.kernel.usage import ModelCallEntry, Usage
 from powerloop.store.database import Row
-from powerloop.store.encoding import decode
+from powerloop.store.encoding import cleaned, decode
 from powerloop.store.ledger import cleaned_entry
 
 
@@ -34,6 +36,9 @@ def session_of(row: Row) -> Session:
         seq=row["seq"],
         accepted=row["accepted"],
         finished=row["finished"],
+        origin=_origin_of(row),
+        policy=Policy(row["policy"]),
+        steering=row["steering"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
@@ -66,7 +71,33 @@ def send_of(row: Row) -> Send:
         dispatched_at=row["dispatched_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        lineage=None if row["lineage"] is None else lineage_of(decode(row["lineage"])),
+        spec=_json_of(row["spec"]),
     )
+
+
+def lineage_row(lineage: Lineage | None) -> dict[str, Any]:
+    """The columns of `sends` that say where the send of a sub-agent comes from."""
+    if lineage is None:
+        return {}
+    return {
+        "lineage": asdict(lineage),
+        "parent_send_id": lineage.send_id,
+        "root_id": lineage.root_id,
+    }
+
+
+def lineage_of(data: Mapping[str, Any]) -> Lineage:
+    """The lineage of the column `lineage`, decoded."""
+    return Lineage(**{**data, "limits": TreeLimits(**data["limits"])})
+
+
+def origin_row(origin: Origin | None) -> dict[str, Any]:
+    """The columns of `sessions` that say whose sub-agent it is."""
+    if origin is None:
+        return {}
+    spec = {} if origin.spec is None else {"spec": origin.spec}
+    return {"parent_id": origin.parent_id, "lifecycle": origin.lifecycle.value, **spec}
 
 
 def messages_of(rows: Sequence[Row]) -> list[Message]:
@@ -91,6 +122,7 @@ def call_of(row: Row) -> ToolCall:
         full_result=row["full_result"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        approved=bool(row["approved"]),
     )
 
 
@@ -106,7 +138,11 @@ def interaction_of(row: Row) -> Interaction:
         tool=row["tool"],
         arguments=decode(row["arguments"]),
         prompt=row["prompt"],
-        answer=None if row["answer"] is None else decode(row["answer"]),
+        schema=_json_of(row["schema"]),
+        choices=tuple(_json_of(row["choices"]) or ()),
+        default=_json_of(row["default_answer"]),
+        expires_at=row["expires_at"],
+        answer=_json_of(row["answer"]),
         actor=row["actor"],
         created_at=row["created_at"],
         closed_at=row["closed_at"],
@@ -160,6 +196,9 @@ def new_interaction_row(new: NewInteraction) -> dict[str, Any]:
         "kind": new.kind.value,
         "call_id": clean_text(new.call_id),
         "prompt": clean_text(new.prompt),
+        "choices": cleaned(list(new.choices)),
+        **({} if new.schema is None else {"schema": cleaned(new.schema)}),
+        **({} if new.default is None else {"default_answer": cleaned(new.default)}),
     }
 
 
@@ -186,6 +225,18 @@ def _message(row: Row, content: Sequence[Mapping[str, Any]]) -> Message:
         epoch=row["epoch"],
         created_at=row["created_at"],
         metadata=decode(row["metadata"]),
+    )
+
+
+def _json_of(text: str | None) -> Any:  # noqa: ANN401 - whatever was encoded
+    return None if text is None else decode(text)
+
+
+def _origin_of(row: Row) -> Origin | None:
+    if row["parent_id"] is None:
+        return None
+    return Origin(
+        parent_id=row["parent_id"], lifecycle=Lifecycle(row["lifecycle"]), spec=_json_of(row["spec"])
     )
 
 

@@ -9,6 +9,7 @@ from powerloop.kernel.jsontypes import JSONObject, clean_text
 from powerloop.kernel.sends import Accepted, Cancellation, NewSend, Send, SendStatus
 from powerloop.store.acceptance import SENDS, Acceptance
 from powerloop.store.cancelling import cancel
+from powerloop.store.children import bound_to
 from powerloop.store.containing import having
 from powerloop.store.database import Database
 from powerloop.store.inputs import send_name, session_name
@@ -60,3 +61,6 @@ class SqlSends:
             query = query.where(tuple_(*order) < edge.with_only_columns(*order).scalar_subquery())
         rows = await self._database.read(query.order_by(*(column.desc() for column in order)))
         return [send_of(row) for row in rows]
+
+    async def bound_to(self, send_id: SendId) -> Sequence[Send]:
+        return await bound_to(self._database.read, send_id)

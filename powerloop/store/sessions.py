@@ -21,7 +21,7 @@ from powerloop.store.containing import having
 from powerloop.store.database import Database
 from powerloop.store.encoding import cleaned
 from powerloop.store.inputs import checked_session, session_name
-from powerloop.store.rows import messages_of, session_of
+from powerloop.store.rows import messages_of, origin_row, session_of
 from powerloop.store.schema import messages, sessions
 
 
@@ -44,6 +44,9 @@ class SqlSessions:
             finished=0,
             created_at=now(),
             updated_at=now(),
+            policy=new.policy.value,
+            steering=0,
+            **origin_row(new.origin),
         )
         try:
             return session_of((await self._database.write(row.returning(sessions)))[0])

@@ -30,7 +30,8 @@ class SqlStore:
             self._sends = SqlSends(self._database, acceptance)
         else:
             hot = PostgresAcceptance(self._database)
-            self._journal = PostgresJournal(self._database, hot)
+            rest = PortableJournal(self._database, PortableAcceptance(self._database))
+            self._journal = PostgresJournal(self._database, hot, rest)
             self._sends = SqlSends(self._database, hot)
         self._sessions = SqlSessions(self._database)
         self._agents = SqlAgents(self._database)

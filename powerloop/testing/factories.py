@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import CallStatus, Effect, ToolCall
-from powerloop.kernel.decide import Turn
 from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.messages import Message, NewMessage, TextBlock, user_message
-from powerloop.kernel.sends import Claim, Fence, Policy, Send, SendStatus
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import Claim, Fence, Send, SendStatus
 from powerloop.kernel.tools import Tool
+from powerloop.kernel.turn import Turn
 from powerloop.kernel.usage import Usage
 
 #: When everything made here was made.

@@ -9,6 +9,7 @@ from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolArgumentsInvalid, ToolError, ToolRaised, ToolUnknown
 from powerloop.kernel.ports.toolbox import Toolbox
 from powerloop.kernel.sends import Send
+from powerloop.kernel.waits import Question, ToolWait
 
 #: What a scripted tool does: returns the text, raises the error, or whatever the function does.
 Answer: TypeAlias = str | Exception | Callable[[ToolCall], Awaitable[str]]
@@ -49,7 +50,9 @@ class ScriptedToolbox:
         #: Every call that was asked about, in the order in which they were.
         self.probed: list[Asked] = []
 
-    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
+    async def call(
+        self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
+    ) -> ToolOutcome | ToolWait:
         self.asked.append(Asked(agent=agent, send=send, call=call, malformed=malformed))
         try:
             text = await self._answer(agent, call, malformed)
@@ -59,6 +62,10 @@ class ScriptedToolbox:
             raised = ToolRaised(f"{call.name} raised {type(error).__name__}: {error}")
             return ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=str(raised))
         return ToolOutcome(call_id=call.id, status=CallStatus.DONE, text=text)
+
+    async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
+        del agent, send, call
+        return None
 
     async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
         self.probed.append(Asked(agent=agent, send=send, call=call))
@@ -88,11 +95,17 @@ class RecordingToolbox:
         #: Every call that was asked about, in the order in which they were.
         self.probed: list[Asked] = []
 
-    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
+    async def call(
+        self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
+    ) -> ToolOutcome | ToolWait:
         self.asked.append(Asked(agent=agent, send=send, call=call, malformed=malformed))
         outcome = await self._inner.call(agent, send, call, malformed)
-        self.outcomes.append(outcome)
+        if isinstance(outcome, ToolOutcome):
+            self.outcomes.append(outcome)
         return outcome
+
+    async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
+        return await self._inner.approval(agent, send, call)
 
     async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
         self.probed.append(Asked(agent=agent, send=send, call=call))

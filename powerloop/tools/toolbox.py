@@ -8,6 +8,7 @@ from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolUnknown
 from powerloop.kernel.sends import Send
 from powerloop.kernel.tools import ToolContext
+from powerloop.kernel.waits import Question
 from powerloop.tools.capped import DEFAULT_RESULT_CAP, Capped
 from powerloop.tools.finding_out import find_out
 from powerloop.tools.function import FunctionTool
@@ -46,6 +47,10 @@ class AgentToolbox:
             text = str(ToolUnknown(call.name, [tool.spec.name for tool in agent.tools]))
             return ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=text)
         return await self._carry_out(invocation)
+
+    async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
+        del agent, send, call
+        return None
 
     async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
         invocation = _invocation(agent, send, call)

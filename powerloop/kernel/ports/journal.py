@@ -7,8 +7,10 @@ from typing import Protocol
 from powerloop.kernel.calls import NewToolCall, ToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.interactions import NewInteraction
+from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Block, Message, NewMessage
-from powerloop.kernel.sends import Claim, Fence, Send, SendError, SendStatus, StopReason
+from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendError, SendStatus, StopReason
+from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.usage import ModelCallEntry
 
 
@@ -38,6 +40,58 @@ class Committed:
     #: The place of the session's last message.
     seq: Seq
     #: Whether somebody has asked for the send's end by now.
+    cancel_requested: bool
+    #: Whether sends wait to be merged into this one (`Policy.STEER`).
+    steering: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChild:
+    """A sub-agent to be started."""
+
+    #: The call that starts it.
+    call_id: CallId
+    #: Its session, with its origin.
+    session: NewSession
+    send_id: SendId
+    content: tuple[Block, ...]
+    metadata: JSONObject
+    priority: int
+    lineage: Lineage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """What the calls of a round wait for, once all others have ended."""
+
+    interactions: tuple[NewInteraction, ...] = ()
+    children: tuple[NewChild, ...] = ()
+    #: The most sub-agents of the whole tree, those that have ended included.
+    max_descendants: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """What a suspension brought about."""
+
+    #: Whether the send waits now. If it does not, it is still running, and the claim still holds: its end was
+    #: asked for (nothing was written then), or no call waits (any more).
+    waiting: bool
+    cancel_requested: bool
+    #: The sends of the sub-agents, to be published.
+    started: tuple[Send, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The sends that were merged into one that runs."""
+
+    #: The place of the session's last message.
+    seq: Seq
+    #: What was appended to the log, in the order in which the sends were accepted.
+    messages: tuple[NewMessage, ...]
+    #: The sends, `MERGED` now.
+    sends: tuple[Send, ...]
     cancel_requested: bool
 
 
@@ -130,6 +184,14 @@ class Finished:
     seq: Seq
     #: The session's next head, now to be published; `None` if no send waits.
     next_head: Send | None
+    #: The send of the parent, if this was the last that it waited for: queued now, and to be published. Or
+    #: the send that takes the result to the parent's session, if that is its head.
+    parent: Send | None = None
+
+    @property
+    def ready(self) -> tuple[Send, ...]:
+        """What is to be published."""
+        return tuple(send for send in (self.next_head, self.parent) if send)
 
 
 class Journal(Protocol):
@@ -164,8 +226,9 @@ class Journal(Protocol):
         """
         ...
 
-    async def load_window(self, session_id: SessionId) -> Sequence[Message]:
-        """The messages that the model is to see, in order."""
+    async def load_window(self, session_id: SessionId, send_id: SendId | None = None) -> Sequence[Message]:
+        """The messages that the model is to see, in order: without those of sends that were rolled back, but
+        with those of `send_id` itself, which has to know its own to end."""
         ...
 
     async def load_calls(self, send_id: SendId) -> Sequence[ToolCall]:
@@ -187,18 +250,37 @@ class Journal(Protocol):
         """Write how calls ended, and append their message if there is one. Sets strikes to 0."""
         ...
 
-    async def suspend(self, fence: Fence, interactions: Sequence[NewInteraction]) -> Committed:
-        """running → waiting: the calls of the interactions are in doubt, the interactions open.
+    async def suspend(self, fence: Fence, suspension: Suspension) -> Suspended:
+        """running → waiting, if a call of the send waits when all that follows is written.
+
+        The interactions are open, and their calls `IN_DOUBT` or `WAITING`. The sessions and sends of the
+        sub-agents are written, and their calls `WAITING`, or `DONE` with a receipt where they are not
+        awaited; those that are more than the tree may have are not written, and their calls `FAILED`.
 
         Sets strikes to 0. If the end of the send was asked for, nothing is written: it does not wait.
         """
         ...
 
-    async def finish(self, fence: Fence, ending: Ending) -> Finished:
+    async def merge(self, fence: Fence) -> Merged:
+        """queued → merged, for every send behind this one that steers: their inputs are user messages of this
+        send now. It must have no open call: nothing comes between a call and its result."""
+        ...
+
+    async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
         """running → completed, failed or cancelled, and the session goes on to its next send that has not
         ended. Open interactions of the send are withdrawn.
 
-        One statement, one round trip, unless sends behind it were cancelled.
+        The end of a sub-agent resolves the wait of its parent's call in the same transaction, with
+        `subagents.told_of` as its result, and makes the parent queued if that was the last; or accepts a send
+        that takes the result to the parent's session, if it was not awaited. The end of a sub-agent's
+        ephemeral session closes it.
+
+        One statement, one round trip, unless sends behind it were cancelled, or there is a lineage.
+
+        Args:
+            fence: The right to write.
+            ending: How it ends.
+            lineage: That of the send.
         """
         ...
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from powerloop.kernel.ids import InteractionId, SendId, Seq, SessionId
 from powerloop.kernel.interactions import Interaction, InteractionStatus
-from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.jsontypes import JSON, JSONObject
 from powerloop.kernel.messages import Message
 from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
@@ -94,6 +94,9 @@ class Sends(Protocol):
     async def accept(self, new: NewSend) -> Accepted:
         """Write the send as `QUEUED` at the tail of its session, and count it there, in one statement.
 
+        Where its policy is `INTERRUPT` or `ROLLBACK` and the head of the session has started, the end of the
+        head is asked for in the same transaction.
+
         A known idempotency key (of this session) or a known id (of this session, same content) writes nothing
         and returns the earlier send. `Accepted.is_head` is decided under the session's row lock: of any
         number of racing calls to an idle session exactly one sees True.
@@ -141,6 +144,10 @@ class Sends(Protocol):
         """
         ...
 
+    async def bound_to(self, send_id: SendId) -> Sequence[Send]:
+        """The sends of its sub-agents, and of theirs, that have not ended and are to end with it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
@@ -178,7 +185,7 @@ class Interactions(Protocol):
         """
         ...
 
-    async def answer(self, interaction_id: InteractionId, answer: JSONObject, *, actor: str = "") -> Answered:
+    async def answer(self, interaction_id: InteractionId, answer: JSON, *, actor: str = "") -> Answered:
         """Answer it: the call becomes what `interactions.resolve` says; the first answer wins.
 
         If it was the last that its waiting send waited for, the send becomes queued in the same transaction.

@@ -5,13 +5,16 @@ from typing import Protocol
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import Finding, ToolCall, ToolOutcome
 from powerloop.kernel.sends import Send
+from powerloop.kernel.waits import Question, ToolWait
 
 
 class Toolbox(Protocol):
     """Carries out tool calls of an agent: validation, timeout, threads, caps."""
 
-    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
-        """Run the call to its end.
+    async def call(
+        self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
+    ) -> ToolOutcome | ToolWait:
+        """Run the call to its end, or to what it waits for.
 
         An unknown tool, arguments that do not match the schema, a tool that raises or takes too long: each is
         a `FAILED` outcome whose text tells the model what to do about it. Only cancellation raises.
@@ -21,6 +24,13 @@ class Toolbox(Protocol):
             send: For whom.
             call: What the model asked for.
             malformed: What the model wrote where its arguments were not a JSON object.
+        """
+        ...
+
+    async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
+        """What a person is to be asked before the call runs; `None`: nothing.
+
+        Nobody is asked of a call that a person has approved, or that is refused anyway.
         """
         ...
 

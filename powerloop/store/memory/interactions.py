@@ -7,7 +7,7 @@ from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.errors import InteractionClosed, InteractionNotFound
 from powerloop.kernel.ids import InteractionId, SendId, SessionId
 from powerloop.kernel.interactions import Interaction, InteractionStatus, resolve
-from powerloop.kernel.jsontypes import JSONObject, clean_text
+from powerloop.kernel.jsontypes import JSON, clean_text
 from powerloop.kernel.ports.store import Answered
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.store.encoding import cleaned
@@ -45,7 +45,7 @@ class MemoryInteractions:
             found = [question for question in found if edge is not None and _age(question) < _age(edge)]
         return sorted(found, key=_age, reverse=True)[: max(limit, 0)]
 
-    async def answer(self, interaction_id: InteractionId, answer: JSONObject, *, actor: str = "") -> Answered:
+    async def answer(self, interaction_id: InteractionId, answer: JSON, *, actor: str = "") -> Answered:
         question = await self.find(interaction_id)
         if question is None:
             raise InteractionNotFound(interaction_id)
@@ -67,6 +67,10 @@ class MemoryInteractions:
                 status=resolution.status,
                 result=None if resolution.text is None else clean_text(resolution.text),
                 started_at=calls[question.call_id].started_at if final else None,
+                approved=not final,
+                arguments=calls[question.call_id].arguments
+                if resolution.arguments is None
+                else cleaned(resolution.arguments),
                 ended_at=self._state.clock.now() if final else None,
             )
         return Answered(interaction=closed, ready=self._wake(question.send_id))

@@ -6,16 +6,32 @@ from dataclasses import replace
 from powerloop.kernel.calls import CallStatus, NewToolCall, ToolCall
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import CallId, Epoch, SendId, SessionId, WorkerId
-from powerloop.kernel.interactions import Interaction, InteractionStatus, NewInteraction
+from powerloop.kernel.interactions import (
+    Interaction,
+    InteractionKind,
+    InteractionStatus,
+    NewInteraction,
+)
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.messages import Message, NewMessage, Role
-from powerloop.kernel.ports.journal import Committed, Ending, Finished, ModelCommit, ResultsCommit
-from powerloop.kernel.sends import Claim, Fence, Send, SendStatus
+from powerloop.kernel.ports.journal import (
+    Committed,
+    Ending,
+    Finished,
+    Merged,
+    ModelCommit,
+    ResultsCommit,
+    Suspended,
+    Suspension,
+)
+from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.store.encoding import cleaned, cleaned_content
 from powerloop.store.inputs import SAME_CALL, cleaned_error, send_name, session_name
 from powerloop.store.ledger import last_round, total_usage
-from powerloop.store.memory.state import State
+from powerloop.store.memory.children import start_children, tell_parent
+from powerloop.store.memory.state import State, waits
+from powerloop.store.memory.steering import merge
 
 
 class MemoryJournal:
@@ -53,10 +69,12 @@ class MemoryJournal:
         session = self._state.append(session, head.id, session.epoch, inputs)
         self._state.sends[head.id] = claimed
         fence = Fence(session_id=session.id, send_id=head.id, epoch=session.epoch)
-        return Claim(send=claimed, fence=fence, seq=session.seq)
+        return Claim(send=claimed, fence=fence, seq=session.seq, steering=session.steering > 0)
 
-    async def load_window(self, session_id: SessionId) -> Sequence[Message]:
-        return tuple(self._state.messages.get(session_name(session_id), ()))
+    async def load_window(self, session_id: SessionId, send_id: SendId | None = None) -> Sequence[Message]:
+        unseen = self._state.rolled_back - {send_id}
+        log = self._state.messages.get(session_name(session_id), ())
+        return tuple(message for message in log if message.send_id not in unseen)
 
     async def load_calls(self, send_id: SendId) -> Sequence[ToolCall]:
         calls = self._state.calls.get(send_name(send_id), {}).values()
@@ -92,15 +110,23 @@ class MemoryJournal:
         self._state.sends[send.id] = replace(send, strikes=0)
         return _committed(session, send)
 
-    async def suspend(self, fence: Fence, interactions: Sequence[NewInteraction]) -> Committed:
-        session, send = self._state.fenced(fence)
-        if send.cancel is None:
-            self._state.sends[send.id] = replace(send, status=SendStatus.WAITING, strikes=0)
-            for new in interactions:
-                self._open(send, new)
-        return _committed(session, send)
+    async def suspend(self, fence: Fence, suspension: Suspension) -> Suspended:
+        _, send = self._state.fenced(fence)
+        if send.cancel is not None:
+            return Suspended(waiting=False, cancel_requested=True)
+        for new in suspension.interactions:
+            self._open(send, new)
+        started = start_children(self._state, send, suspension)
+        waiting = any(map(waits, self._state.calls.get(send.id, {}).values()))
+        status = SendStatus.WAITING if waiting else SendStatus.RUNNING
+        self._state.sends[send.id] = replace(send, status=status, strikes=0)
+        return Suspended(waiting=waiting, cancel_requested=False, started=started)
 
-    async def finish(self, fence: Fence, ending: Ending) -> Finished:
+    async def merge(self, fence: Fence) -> Merged:
+        session, send = self._state.fenced(fence)
+        return merge(self._state, session, send, fence)
+
+    async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
         session, send = self._state.fenced(fence)
         output = cleaned_content(ending.output)
         session = self._state.append(session, send.id, fence.epoch, ending.messages)
@@ -117,7 +143,9 @@ class MemoryJournal:
             usage=send.usage + total_usage(ending.entries),
             ended_at=self._state.clock.now(),
         )
-        return Finished(seq=session.seq, next_head=self._state.advance(session))
+        next_head = self._state.advance(session)
+        parent = tell_parent(self._state, self._state.sends[send.id]) if lineage else None
+        return Finished(seq=session.seq, next_head=next_head, parent=parent)
 
     async def hand_over(self, fence: Fence) -> Send:
         _, send = self._state.fenced(fence)
@@ -134,7 +162,9 @@ class MemoryJournal:
         call = calls.get(CallId(clean_text(new.call_id)))
         if call is None or call.status.is_final:
             return
-        calls[call.id] = replace(call, status=CallStatus.IN_DOUBT)
+        in_doubt = new.kind is InteractionKind.IN_DOUBT
+        calls[call.id] = replace(call, status=CallStatus.IN_DOUBT if in_doubt else CallStatus.WAITING)
+        now = self._state.clock.now()
         self._state.interactions[new.id] = Interaction(
             id=new.id,
             kind=new.kind,
@@ -145,9 +175,13 @@ class MemoryJournal:
             tool=call.name,
             arguments=call.arguments,
             prompt=clean_text(new.prompt),
+            schema=None if new.schema is None else cleaned(new.schema),
+            choices=tuple(cleaned(list(new.choices))),
+            default=cleaned(new.default),
+            expires_at=None if new.within is None else now + new.within,
             answer=None,
             actor="",
-            created_at=self._state.clock.now(),
+            created_at=now,
             closed_at=None,
         )
 
@@ -158,7 +192,7 @@ class MemoryJournal:
 
 
 def _committed(session: Session, send: Send) -> Committed:
-    return Committed(seq=session.seq, cancel_requested=send.cancel is not None)
+    return Committed(seq=session.seq, cancel_requested=send.cancel is not None, steering=session.steering > 0)
 
 
 def _check_new(journal: Mapping[CallId, ToolCall], calls: Sequence[ToolCall]) -> None:

@@ -19,6 +19,7 @@ from powerloop.kernel.usage import Usage
 from powerloop.store.admission import refusal, same_send
 from powerloop.store.inputs import checked_send, checked_send_id, send_name, session_name
 from powerloop.store.matching import has_metadata
+from powerloop.store.memory.children import bound_to
 from powerloop.store.memory.state import State
 
 
@@ -93,6 +94,9 @@ class MemorySends:
             return self._cancelled(send)
         return self._requested(send)
 
+    async def bound_to(self, send_id: SendId) -> Sequence[Send]:
+        return bound_to(self._state, send_id)
+
     def _cancelled(self, send: Send) -> Cancellation:
         """End a send that has not started."""
         send = self._state.sends[send.id] = replace(
@@ -126,7 +130,7 @@ class MemorySends:
             agent=session.agent,
             position=session.accepted,
             status=SendStatus.QUEUED,
-            policy=new.policy,
+            policy=new.policy or session.policy,
             content=new.content,
             idempotency_key=new.idempotency_key,
             priority=new.priority,
@@ -145,6 +149,7 @@ class MemorySends:
             dispatched_at=None,
             started_at=None,
             ended_at=None,
+            spec=session.origin.spec if session.origin else None,
         )
 
 

@@ -34,6 +34,9 @@ class MemorySessions:
             seq=Seq(0),
             accepted=0,
             finished=0,
+            origin=new.origin,
+            policy=new.policy,
+            steering=0,
             created_at=now,
             updated_at=now,
         )

@@ -50,6 +50,8 @@ class State:
     interactions: dict[InteractionId, Interaction] = field(default_factory=dict)
     #: Cancels of sends that nobody has accepted yet.
     early_cancels: dict[SendId, CancelRequest] = field(default_factory=dict)
+    #: Sends whose messages the model sees no more.
+    rolled_back: set[SendId] = field(default_factory=set)
     #: How many times each send was made ready for a worker.
     dispatches: Counter[SendId] = field(default_factory=Counter)
     #: How far the queue was taken, per priority.

@@ -8,6 +8,7 @@ from powerloop.kernel.codec import content_to_json
 from powerloop.kernel.errors import RowRefused
 from powerloop.kernel.ids import SendId
 from powerloop.kernel.sends import Accepted, NewSend, Send, SendStatus
+from powerloop.kernel.sessions import Session
 from powerloop.store.acceptance import SENDS, TAKEN, earlier_or_refused, find_earlier
 from powerloop.store.admission import refusal
 from powerloop.store.columns import now
@@ -49,18 +50,18 @@ async def _accept(run: Run, new: NewSend) -> Accepted:
     assert session is not None
     position, is_head = session.accepted + 1, session.pending == 0
     await run(update(sessions).where(sessions.c.id == session.id).values(accepted=position, updated_at=now()))
-    await run(insert(sends).values(_new_row(new, position, is_head=is_head)))
+    await run(insert(sends).values(_new_row(new, session, position, is_head=is_head)))
     row = (await run(SENDS.where(sends.c.id == new.id)))[0]
     return Accepted(send=send_of(row), created=True, is_head=is_head)
 
 
-def _new_row(new: NewSend, position: int, *, is_head: bool) -> dict[str, Any]:
+def _new_row(new: NewSend, session: Session, position: int, *, is_head: bool) -> dict[str, Any]:
     return {
         "id": new.id,
         "session_id": new.session_id,
         "position": position,
         "status": SendStatus.QUEUED.value,
-        "policy": new.policy.value,
+        "policy": (new.policy or session.policy).value,
         "content": content_to_json(new.content),
         "idempotency_key": new.idempotency_key,
         "priority": new.priority,

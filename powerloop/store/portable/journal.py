@@ -2,19 +2,28 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 
 from powerloop.kernel.calls import CallStatus, ToolCall
 from powerloop.kernel.codec import content_to_json
 from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
-from powerloop.kernel.interactions import NewInteraction
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.messages import Message, NewMessage, Role
-from powerloop.kernel.ports.journal import Committed, Ending, Finished, ModelCommit, ResultsCommit
-from powerloop.kernel.sends import Claim, Fence, Send, SendStatus
+from powerloop.kernel.ports.journal import (
+    Committed,
+    Ending,
+    Finished,
+    Merged,
+    ModelCommit,
+    ResultsCommit,
+    Suspended,
+    Suspension,
+)
+from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.store.acceptance import SENDS
 from powerloop.store.advancing import advance
+from powerloop.store.children import start_children, tell_parent
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
 from powerloop.store.heads import is_head
@@ -32,8 +41,10 @@ from powerloop.store.portable.writing import (
     more_usage,
     withdraw,
 )
+from powerloop.store.readiness import SOME_CALL_WAITS
 from powerloop.store.rows import call_of, cancel_row, messages_of, new_call_row, send_of
 from powerloop.store.schema import early_cancels, messages, sends, tool_calls, worker_leases
+from powerloop.store.steering import merge
 
 
 class PortableJournal:
@@ -75,10 +86,12 @@ class PortableJournal:
             )
             claimed = await _send(run, head.id)
         fence = Fence(session_id=session.id, send_id=head.id, epoch=epoch)
-        return Claim(send=claimed, fence=fence, seq=seq)
+        return Claim(send=claimed, fence=fence, seq=seq, steering=session.steering > 0)
 
-    async def load_window(self, session_id: SessionId) -> Sequence[Message]:
-        query = select(messages).where(messages.c.session_id == session_name(session_id))
+    async def load_window(self, session_id: SessionId, send_id: SendId | None = None) -> Sequence[Message]:
+        seen = or_(~sends.c.rolled_back, sends.c.id == send_id)
+        its = messages.c.session_id == session_name(session_id)
+        query = select(messages).join(sends, sends.c.id == messages.c.send_id).where(its, seen)
         return messages_of(await self._database.read(query.order_by(messages.c.seq)))
 
     async def load_calls(self, send_id: SendId) -> Sequence[ToolCall]:
@@ -107,7 +120,7 @@ class PortableJournal:
                     )
                 )
             await bill(run, send, commit.round, commit.entries)
-        return _committed(seq, send)
+        return _committed(seq, session, send)
 
     async def start_calls(self, fence: Fence, call_ids: Sequence[CallId]) -> None:
         async with self._database.transaction() as run:
@@ -127,18 +140,27 @@ class PortableJournal:
             await change_session(run, session.id, seq=seq)
             await change_send(run, send.id, strikes=0)
             await end_calls(run, send.id, commit.outcomes)
-        return _committed(seq, send)
+        return _committed(seq, session, send)
 
-    async def suspend(self, fence: Fence, interactions: Sequence[NewInteraction]) -> Committed:
+    async def suspend(self, fence: Fence, suspension: Suspension) -> Suspended:
+        async with self._database.transaction() as run:
+            _, send = await lock_fenced(run, fence)
+            if send.cancel is not None:
+                return Suspended(waiting=False, cancel_requested=True)
+            for new in suspension.interactions:
+                await ask(run, send, new)
+            started = await start_children(run, send, suspension)
+            waiting = bool(await run(select(sends.c.id).where(sends.c.id == send.id, SOME_CALL_WAITS)))
+            status = SendStatus.WAITING if waiting else SendStatus.RUNNING
+            await change_send(run, send.id, status=status.value, strikes=0)
+        return Suspended(waiting=waiting, cancel_requested=False, started=started)
+
+    async def merge(self, fence: Fence) -> Merged:
         async with self._database.transaction() as run:
             session, send = await lock_fenced(run, fence)
-            if send.cancel is None:
-                await change_send(run, send.id, status=SendStatus.WAITING.value, strikes=0)
-                for new in interactions:
-                    await ask(run, send, new)
-        return _committed(session.seq, send)
+            return await merge(run, session, send, fence)
 
-    async def finish(self, fence: Fence, ending: Ending) -> Finished:
+    async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
         async with self._database.transaction() as run:
             session, send = await lock_fenced(run, fence)
             seq = await append(run, session, send.id, fence.epoch, ending.messages)
@@ -148,7 +170,8 @@ class PortableJournal:
             await withdraw(run, send.id)
             await bill(run, send, last_round(ending), ending.entries)
             next_head = await advance(run, session)
-        return Finished(seq=seq, next_head=next_head)
+            parent = await tell_parent(run, await _send(run, send.id)) if lineage else None
+        return Finished(seq=seq, next_head=next_head, parent=parent)
 
     async def hand_over(self, fence: Fence) -> Send:
         async with self._database.transaction() as run:
@@ -171,8 +194,8 @@ async def _send(run: Run, send_id: SendId) -> Send:
     return send_of((await run(SENDS.where(sends.c.id == send_id)))[0])
 
 
-def _committed(seq: Seq, send: Send) -> Committed:
-    return Committed(seq=seq, cancel_requested=send.cancel is not None)
+def _committed(seq: Seq, session: Session, send: Send) -> Committed:
+    return Committed(seq=seq, cancel_requested=send.cancel is not None, steering=session.steering > 0)
 
 
 async def _head(run: Run, session: Session) -> Send | None:

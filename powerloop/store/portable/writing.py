@@ -7,12 +7,12 @@ from sqlalchemy import insert, update
 from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.codec import content_to_json
 from powerloop.kernel.ids import Epoch, SendId, Seq, SessionId
-from powerloop.kernel.interactions import InteractionStatus, NewInteraction
+from powerloop.kernel.interactions import InteractionKind, InteractionStatus, NewInteraction
 from powerloop.kernel.messages import NewMessage
 from powerloop.kernel.sends import Send
 from powerloop.kernel.sessions import Session
 from powerloop.kernel.usage import ModelCallEntry, Usage
-from powerloop.store.columns import now
+from powerloop.store.columns import after, now
 from powerloop.store.database import Run
 from powerloop.store.encoding import cleaned, decode
 from powerloop.store.rows import entry_row, new_interaction_row, outcome_row, usage_row
@@ -79,11 +79,15 @@ async def bill(run: Run, send: Send, number: int, entries: Sequence[ModelCallEnt
 
 
 async def ask(run: Run, send: Send, new: NewInteraction) -> None:
-    """Open an interaction about a call of the send, unless that has ended: it is in doubt from now on."""
+    """Open an interaction about a call of the send, unless that has ended: it waits from now on."""
     row = new_interaction_row(new)
+    in_doubt = new.kind is InteractionKind.IN_DOUBT
+    status = CallStatus.IN_DOUBT if in_doubt else CallStatus.WAITING
+    if new.within is not None:
+        row["expires_at"] = after(new.within)
     its = (tool_calls.c.send_id == send.id, tool_calls.c.id == row["call_id"])
-    doubted = update(tool_calls).where(*its, tool_calls.c.ended_at.is_(None))
-    for call in await run(doubted.values(status=CallStatus.IN_DOUBT.value).returning(tool_calls)):
+    asked = update(tool_calls).where(*its, tool_calls.c.ended_at.is_(None))
+    for call in await run(asked.values(status=status.value).returning(tool_calls)):
         await run(
             insert(interactions).values(
                 status=InteractionStatus.OPEN.value,

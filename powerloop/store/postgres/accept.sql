@@ -15,13 +15,13 @@ WITH counted AS (
            updated_at = clock_timestamp()
      WHERE s.id = %(session_id)s
        AND s.status = 'open'
-       AND (%(policy)s <> 'reject' OR s.accepted = s.finished)
+       AND (coalesce(%(policy)s, s.policy) <> 'reject' OR s.accepted = s.finished)
        AND NOT EXISTS (SELECT FROM powerloop.sends AS x WHERE x.id = %(id)s)
        AND NOT EXISTS (
            SELECT FROM powerloop.sends AS x
             WHERE x.session_id = %(session_id)s AND x.idempotency_key = %(idempotency_key)s
        )
-    RETURNING s.agent, s.accepted AS position, s.accepted = s.finished + 1 AS is_head
+    RETURNING s.agent, s.spec, coalesce(%(policy)s, s.policy) AS policy, s.accepted AS position, s.accepted = s.finished + 1 AS is_head
 ), added AS (
     INSERT INTO powerloop.sends (
         id, session_id, position, status, policy, content, idempotency_key, priority, metadata,
@@ -29,7 +29,7 @@ WITH counted AS (
         input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, output,
         created_at, dispatched_at
     )
-    SELECT %(id)s, %(session_id)s, counted.position, 'queued', %(policy)s, %(content)s::jsonb,
+    SELECT %(id)s, %(session_id)s, counted.position, 'queued', counted.policy, %(content)s::jsonb,
            %(idempotency_key)s, %(priority)s, %(metadata)s::jsonb,
            0, 0, CASE WHEN counted.is_head THEN 1 ELSE 0 END, 0, 0,
            0, 0, 0, 0, 0, '[]',
@@ -42,5 +42,5 @@ SELECT added.id, added.session_id, counted.agent, added.position, added.status, 
        added.owner, added.rounds, added.input_tokens, added.output_tokens, added.cached_tokens,
        added.cache_write_tokens, added.reasoning_tokens, added.stop_reason, added.error_code,
        added.error_message, added.cancel_requested_at, added.cancel_reason, added.cancel_actor, added.output,
-       added.created_at, added.dispatched_at, added.started_at, added.ended_at, counted.is_head
+       added.created_at, added.dispatched_at, added.started_at, added.ended_at, added.lineage, counted.spec, counted.is_head
   FROM added CROSS JOIN counted

@@ -44,7 +44,7 @@ def _parameters(new: NewSend) -> dict[str, Any]:
     return {
         "id": new.id,
         "session_id": new.session_id,
-        "policy": new.policy.value,
+        "policy": new.policy and new.policy.value,
         "content": encode_content(new.content),
         "idempotency_key": new.idempotency_key,
         "priority": new.priority,

@@ -22,7 +22,7 @@ WITH before AS (
 ), early AS (
     SELECT e.reason, e.actor, e.requested_at FROM powerloop.early_cancels AS e WHERE e.send_id = %(id)s
 ), held AS (
-    SELECT s.id, s.agent, s.epoch, s.seq, s.finished
+    SELECT s.id, s.agent, s.spec, s.epoch, s.seq, s.finished
       FROM powerloop.sessions AS s
      WHERE s.id = %(session_id)s
        FOR NO KEY UPDATE
@@ -52,7 +52,7 @@ WITH before AS (
                   SELECT FROM powerloop.worker_leases AS l WHERE l.id = x.owner AND l.expires_at > now()
               )
        )
-    RETURNING x.*, held.agent, x.input_seq = held.seq + 1 AS is_first
+    RETURNING x.*, held.agent, held.spec, x.input_seq = held.seq + 1 AS is_first
 ), raised AS (
     UPDATE powerloop.sessions AS s
        SET epoch = claimed.epoch,
@@ -60,7 +60,7 @@ WITH before AS (
            updated_at = clock_timestamp()
       FROM claimed
      WHERE s.id = claimed.session_id
-    RETURNING s.seq
+    RETURNING s.seq, s.steering > 0 AS steering
 ), logged AS (
     INSERT INTO powerloop.messages (session_id, seq, role, content, send_id, epoch, metadata, created_at)
     SELECT claimed.session_id, claimed.input_seq, 'user', claimed.content, claimed.id, claimed.epoch, '{}',
@@ -74,5 +74,5 @@ SELECT claimed.id, claimed.session_id, claimed.agent, claimed.position, claimed.
        claimed.output_tokens, claimed.cached_tokens, claimed.cache_write_tokens, claimed.reasoning_tokens,
        claimed.stop_reason, claimed.error_code, claimed.error_message, claimed.cancel_requested_at,
        claimed.cancel_reason, claimed.cancel_actor, claimed.output, claimed.created_at, claimed.dispatched_at,
-       claimed.started_at, claimed.ended_at, raised.seq
+       claimed.started_at, claimed.ended_at, claimed.lineage, claimed.spec, raised.seq, raised.steering
   FROM claimed CROSS JOIN raised

@@ -25,7 +25,7 @@ WITH held AS (
            updated_at = clock_timestamp()
       FROM mine
      WHERE s.id = mine.session_id
-    RETURNING s.seq
+    RETURNING s.seq, s.steering > 0 AS steering
 ), logged AS (
     INSERT INTO powerloop.messages (session_id, seq, role, content, send_id, epoch, metadata, created_at)
     SELECT mine.session_id, moved.seq, %(role)s, %(content)s::jsonb, mine.id, %(epoch)s, %(metadata)s::jsonb,
@@ -52,4 +52,4 @@ WITH held AS (
       FROM mine
      CROSS JOIN json_populate_recordset(NULL::powerloop.model_calls, %(entries)s::json) AS e
 )
-SELECT moved.seq, mine.cancel_requested FROM moved CROSS JOIN mine
+SELECT moved.seq, moved.steering, mine.cancel_requested FROM moved CROSS JOIN mine

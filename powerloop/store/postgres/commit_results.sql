@@ -17,7 +17,7 @@ WITH held AS (
            updated_at = clock_timestamp()
       FROM mine
      WHERE s.id = mine.session_id
-    RETURNING s.seq
+    RETURNING s.seq, s.steering > 0 AS steering
 ), logged AS (
     INSERT INTO powerloop.messages (session_id, seq, role, content, send_id, epoch, metadata, created_at)
     SELECT mine.session_id, moved.seq - json_array_length(%(messages)s::json) + m.place,
@@ -36,4 +36,4 @@ WITH held AS (
         AS o (id text, status text, result text, full_result text)
      WHERE c.send_id = mine.id AND c.id = o.id AND c.ended_at IS NULL
 )
-SELECT moved.seq, mine.cancel_requested FROM moved CROSS JOIN mine
+SELECT moved.seq, moved.steering, mine.cancel_requested FROM moved CROSS JOIN mine

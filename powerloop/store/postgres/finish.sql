@@ -50,7 +50,7 @@ WITH held AS (
            updated_at = clock_timestamp()
       FROM mine CROSS JOIN ahead
      WHERE s.id = mine.session_id
-    RETURNING s.agent, s.seq, s.accepted, s.finished
+    RETURNING s.agent, s.spec, s.seq, s.accepted, s.finished
 ), logged AS (
     INSERT INTO powerloop.messages (session_id, seq, role, content, send_id, epoch, metadata, created_at)
     SELECT mine.session_id, moved.seq - json_array_length(%(messages)s::json) + m.place,
@@ -100,5 +100,5 @@ SELECT moved.seq AS last_seq, moved.accepted > moved.finished AS has_next, next.
        next.input_tokens, next.output_tokens, next.cached_tokens, next.cache_write_tokens,
        next.reasoning_tokens, next.stop_reason, next.error_code, next.error_message, next.cancel_requested_at,
        next.cancel_reason, next.cancel_actor, next.output, next.created_at, next.dispatched_at,
-       next.started_at, next.ended_at
+       next.started_at, next.ended_at, next.lineage, moved.spec
   FROM moved LEFT JOIN next ON true

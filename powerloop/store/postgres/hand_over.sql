@@ -3,7 +3,7 @@
 -- READ COMMITTED: the locks are those of commit_model.sql. The epoch stays: the next claim raises it, and
 -- until then the send is not running, which refuses every other write of the old fence.
 WITH held AS (
-    SELECT s.id, s.agent FROM powerloop.sessions AS s
+    SELECT s.id, s.agent, s.spec FROM powerloop.sessions AS s
      WHERE s.id = %(session_id)s AND s.epoch = %(epoch)s
        FOR NO KEY UPDATE
 ), given AS (
@@ -23,5 +23,5 @@ SELECT given.id, given.session_id, held.agent, given.position, given.status, giv
        given.owner, given.rounds, given.input_tokens, given.output_tokens, given.cached_tokens,
        given.cache_write_tokens, given.reasoning_tokens, given.stop_reason, given.error_code,
        given.error_message, given.cancel_requested_at, given.cancel_reason, given.cancel_actor, given.output,
-       given.created_at, given.dispatched_at, given.started_at, given.ended_at
+       given.created_at, given.dispatched_at, given.started_at, given.ended_at, given.lineage, held.spec
   FROM given CROSS JOIN held

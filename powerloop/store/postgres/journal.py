@@ -7,11 +7,19 @@ from powerloop.kernel.calls import ToolCall, ToolOutcome
 from powerloop.kernel.codec import content_to_json
 from powerloop.kernel.errors import Fenced
 from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
-from powerloop.kernel.interactions import NewInteraction
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.messages import Message, NewMessage
-from powerloop.kernel.ports.journal import Committed, Ending, Finished, ModelCommit, ResultsCommit
-from powerloop.kernel.sends import Claim, Fence, Send
+from powerloop.kernel.ports.journal import (
+    Committed,
+    Ending,
+    Finished,
+    Merged,
+    ModelCommit,
+    ResultsCommit,
+    Suspended,
+    Suspension,
+)
+from powerloop.kernel.sends import Claim, Fence, Lineage, Send
 from powerloop.kernel.usage import ModelCallEntry
 from powerloop.store.advancing import advance_session
 from powerloop.store.database import Database, Row
@@ -19,6 +27,7 @@ from powerloop.store.encoding import encode, encode_content
 from powerloop.store.heads import is_head
 from powerloop.store.inputs import cleaned_error, session_name
 from powerloop.store.ledger import last_round, total_usage
+from powerloop.store.portable.journal import PortableJournal
 from powerloop.store.postgres import statements
 from powerloop.store.postgres.acceptance import PostgresAcceptance
 from powerloop.store.rows import (
@@ -26,7 +35,6 @@ from powerloop.store.rows import (
     entry_row,
     messages_of,
     new_call_row,
-    new_interaction_row,
     outcome_row,
     send_of,
     usage_row,
@@ -34,11 +42,15 @@ from powerloop.store.rows import (
 
 
 class PostgresJournal:
-    """The `Journal` port: one statement, one round trip for each method."""
+    """The `Journal` port: one statement, one round trip for each method of a send that does not wait.
 
-    def __init__(self, database: Database, acceptance: PostgresAcceptance) -> None:
+    What is rare, to wait and all that belongs to sub-agents, is done as on any database.
+    """
+
+    def __init__(self, database: Database, acceptance: PostgresAcceptance, portable: PortableJournal) -> None:
         self._database = database
         self._acceptance = acceptance
+        self._portable = portable
 
     async def find_send(self, send_id: SendId) -> Send | None:
         return await self._acceptance.find(send_id)
@@ -53,10 +65,10 @@ class PostgresJournal:
             return None
         claimed = send_of(rows[0])
         fence = Fence(session_id=claimed.session_id, send_id=claimed.id, epoch=claimed.epoch)
-        return Claim(send=claimed, fence=fence, seq=rows[0]["seq"])
+        return Claim(send=claimed, fence=fence, seq=rows[0]["seq"], steering=rows[0]["steering"])
 
-    async def load_window(self, session_id: SessionId) -> Sequence[Message]:
-        parameters = {"session_id": session_name(session_id)}
+    async def load_window(self, session_id: SessionId, send_id: SendId | None = None) -> Sequence[Message]:
+        parameters = {"session_id": session_name(session_id), "send_id": send_id}
         rows = await self._database.fetch_read(statements.LOAD_WINDOW, parameters)
         return messages_of(rows)
 
@@ -89,11 +101,15 @@ class PostgresJournal:
         )
         return _committed(row)
 
-    async def suspend(self, fence: Fence, interactions: Sequence[NewInteraction]) -> Committed:
-        asked = encode([new_interaction_row(new) for new in interactions])
-        return _committed(await self._write(statements.SUSPEND, fence, interactions=asked))
+    async def suspend(self, fence: Fence, suspension: Suspension) -> Suspended:
+        return await self._portable.suspend(fence, suspension)
 
-    async def finish(self, fence: Fence, ending: Ending) -> Finished:
+    async def merge(self, fence: Fence) -> Merged:
+        return await self._portable.merge(fence)
+
+    async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
+        if lineage:
+            return await self._portable.finish(fence, ending, lineage)
         error = cleaned_error(ending.error)
         row = await self._write(
             statements.FINISH,
@@ -135,7 +151,7 @@ class PostgresJournal:
 
 
 def _committed(row: Row) -> Committed:
-    return Committed(seq=Seq(row["seq"]), cancel_requested=row["cancel_requested"])
+    return Committed(seq=Seq(row["seq"]), cancel_requested=row["cancel_requested"], steering=row["steering"])
 
 
 def _bill(entries: tuple[ModelCallEntry, ...]) -> dict[str, Any]:

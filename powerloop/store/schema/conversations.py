@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     func,
     text,
 )
@@ -22,8 +23,9 @@ from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
 from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.interactions import InteractionKind, InteractionStatus
 from powerloop.kernel.messages import Role
-from powerloop.kernel.sends import Policy, SendStatus, StopReason
-from powerloop.kernel.sessions import SessionStatus
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import SendStatus, StopReason
+from powerloop.kernel.sessions import Lifecycle, SessionStatus
 from powerloop.kernel.usage import CallOutcome
 from powerloop.store.columns import Instant, RowNumber, StoredJson
 from powerloop.store.schema.declaring import (
@@ -45,6 +47,7 @@ _READY = text(f"status = '{SendStatus.QUEUED}' AND dispatched_at IS NOT NULL")
 _BEHIND = text(f"status = '{SendStatus.QUEUED}' AND dispatched_at IS NULL")
 _WAITING = text(f"status = '{SendStatus.WAITING}'")
 _OPEN = text(f"status = '{InteractionStatus.OPEN}'")
+_EXPIRING = text(f"status = '{InteractionStatus.OPEN}' AND expires_at IS NOT NULL")
 _RUNNING = text(f"status = '{SendStatus.RUNNING}'")
 
 sessions = Table(
@@ -60,12 +63,24 @@ sessions = Table(
     Column("finished", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    # What happens to a send that says nothing about it and finds the session busy.
+    Column("policy", Text, nullable=False, server_default=Policy.ENQUEUE.value),
+    # Sends that wait to be merged into one that has started.
+    Column("steering", BigInteger, nullable=False, server_default=text("0")),
+    # Whose sub-agent it is. Without a foreign key: one that is detached outlives its parent.
+    Column("parent_id", Text),
+    Column("lifecycle", Text),
+    Column("spec", StoredJson),
     short("id"),
     short("agent", MAX_AGENT_NAME_LENGTH),
     one_of("status", SessionStatus),
-    counts("epoch", "seq", "finished"),
+    one_of("policy", Policy),
+    one_of("lifecycle", Lifecycle),
+    counts("epoch", "seq", "finished", "steering"),
     CheckConstraint("finished <= accepted", name="finished_were_accepted"),
+    CheckConstraint("(parent_id IS NULL) = (lifecycle IS NULL)", name="origin_is_whole"),
     Index(None, "created_at", "id"),
+    Index("ix_sessions_parent_id", "parent_id", **partial(text("parent_id IS NOT NULL"))),
     # Every commit of a send updates its row: the space left on its page keeps those updates off the indexes.
     postgresql_with={"fillfactor": 70},
 )
@@ -110,6 +125,12 @@ sends = Table(
     Column("dispatched_at", Instant),
     # The place of its input in the log: set by the first claim, which puts it there.
     Column("input_seq", BigInteger),
+    # Where the send of a sub-agent comes from; two of its ids once more, to be found by.
+    Column("lineage", StoredJson),
+    Column("parent_send_id", Text),
+    Column("root_id", Text),
+    # Whether the model sees its messages no more.
+    Column("rolled_back", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("session_id", "position"),
     UniqueConstraint("session_id", "idempotency_key"),
     short("id"),
@@ -137,6 +158,12 @@ sends = Table(
         " AND (cancel_reason IS NULL) = (cancel_actor IS NULL)",
         name="cancel_is_whole",
     ),
+    CheckConstraint(
+        "(parent_send_id IS NULL) = (root_id IS NULL) AND (root_id IS NULL) = (lineage IS NULL)",
+        name="lineage_is_whole",
+    ),
+    Index("ix_sends_parent_send_id", "parent_send_id", **partial(text("parent_send_id IS NOT NULL"))),
+    Index("ix_sends_root_id", "root_id", **partial(text("root_id IS NOT NULL"))),
     Index("uq_sends_held", "session_id", unique=True, **partial(_HELD)),
     Index("ix_sends_ready", "priority", "dispatched_at", **partial(_READY)),
     Index("ix_sends_behind", "session_id", "position", **partial(_BEHIND)),
@@ -180,6 +207,8 @@ tool_calls = Table(
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
+    # Whether a person has said that it may run, as it is.
+    Column("approved", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("send_id", "round", "call_index"),
     CheckConstraint("length(id) >= 1", name="id_length"),
     CheckConstraint("round >= 1 AND call_index >= 0", name="place"),
@@ -234,6 +263,11 @@ interactions = Table(
     Column("actor", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),
+    Column("schema", StoredJson),
+    Column("choices", StoredJson),
+    # The answer when the time is over.
+    Column("default_answer", StoredJson),
+    Column("expires_at", Instant),
     CheckConstraint("length(id) >= 1", name="id_length"),
     one_of("kind", InteractionKind),
     one_of("status", InteractionStatus),
@@ -244,4 +278,5 @@ interactions = Table(
         f"(status = '{InteractionStatus.ANSWERED}') = (answer IS NOT NULL)", name="answered_has_answer"
     ),
     Index("ix_interactions_open", "created_at", "id", **partial(_OPEN)),
+    Index("ix_interactions_expiring", "expires_at", **partial(_EXPIRING)),
 )

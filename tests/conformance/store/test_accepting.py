@@ -8,7 +8,8 @@ import pytest
 from powerloop.kernel.errors import InvalidInput, SessionBusy, SessionClosed, SessionNotFound
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.messages import ImageBlock, TextBlock
-from powerloop.kernel.sends import Policy, SendStatus
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.usage import Usage
 
 

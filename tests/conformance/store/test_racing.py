@@ -5,7 +5,8 @@ from collections import Counter
 
 from powerloop.kernel.errors import Fenced, SessionBusy
 from powerloop.kernel.ids import SessionId, WorkerId
-from powerloop.kernel.sends import Policy, SendStatus
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.sessions import NewSession
 
 

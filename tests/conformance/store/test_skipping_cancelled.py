@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from powerloop.kernel.ids import SendId, WorkerId
-from powerloop.kernel.sends import Policy, SendStatus
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import SendStatus
 
 
 async def queue(desk, count):

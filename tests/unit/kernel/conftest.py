@@ -24,6 +24,7 @@ from powerloop.kernel.sends import Cancellation, NewSend, Send
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.tools import ToolSpec
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
+from powerloop.kernel.waits import Question, Spawn, ToolWait, Wait
 from powerloop.store.memory import MemoryLeases, MemoryStore
 
 
@@ -118,16 +119,25 @@ async def _play(answer: Any, deltas: Any) -> ModelReply:
 class FunctionToolbox:
     """Carries out calls with functions by name; a call of any other fails."""
 
-    functions: dict[str, Callable[[ToolCall], Awaitable[str]]] = field(default_factory=dict)
+    functions: dict[str, Callable[[ToolCall], Awaitable[str | Wait]]] = field(default_factory=dict)
     called: list[str] = field(default_factory=list)
     #: What probes find out, by the tool's name; nothing where there is none.
     findings: dict[str, Finding] = field(default_factory=dict)
     probed: list[str] = field(default_factory=list)
+    #: What people are asked before calls run, by the tool's name.
+    approvals: dict[str, Question] = field(default_factory=dict)
 
-    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
+    async def call(
+        self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
+    ) -> ToolOutcome | ToolWait:
         self.called.append(call.id)
         text = await self.functions[call.name](call)
+        if isinstance(text, Question | Spawn):
+            return ToolWait(call_id=call.id, wait=text)
         return ToolOutcome(call_id=call.id, status=CallStatus.DONE, text=text)
+
+    async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
+        return self.approvals.get(call.name) if not call.approved else None
 
     async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
         self.probed.append(call.id)

@@ -96,7 +96,7 @@ def test_once_only_calls_in_doubt_are_left_a_person_is_asked_about_each():
     )
     step = next_step(make_turn(calls=calls, rounds=1), draining=False)
     assert isinstance(step, Suspend)
-    [question] = step.interactions
+    [question] = step.suspension.interactions
     assert (question.id, question.call_id) == ("send-1:1.0", "a")
     assert "pay" in question.prompt
 

@@ -128,10 +128,10 @@ async def test_a_store_that_goes_away_costs_time_and_no_send(house, script, monk
     finish = here.store.journal.finish
     failures = iter([StoreUnavailable("the database restarts")])
 
-    async def flaky(fence, ending):
+    async def flaky(fence, ending, lineage=None):
         for failure in failures:
             raise failure
-        return await finish(fence, ending)
+        return await finish(fence, ending, lineage)
 
     monkeypatch.setattr(here.store.journal, "finish", flaky)
     assert await here.executor().drive(send_id) is Outcome.ENDED
@@ -224,8 +224,8 @@ async def test_what_comes_once_a_send_is_being_finished_comes_too_late(house, sc
     finish = here.store.journal.finish
     executor = here.executor()
 
-    async def cut_off(fence, ending):
-        finished = await finish(fence, ending)
+    async def cut_off(fence, ending, lineage=None):
+        finished = await finish(fence, ending, lineage)
         drive.cancel() if late == "cancelled" else executor.abandon()
         await asyncio.sleep(0)
         return finished

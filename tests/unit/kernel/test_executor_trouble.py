@@ -25,10 +25,10 @@ async def test_an_activation_that_comes_while_a_suspended_send_lets_go_is_not_lo
     executor = here.executor()
     suspend = here.store.journal.suspend
 
-    async def answered_at_once(fence, interactions):
-        committed = await suspend(fence, interactions)
+    async def answered_at_once(fence, suspension):
+        committed = await suspend(fence, suspension)
         answer = {"action": "done", "result": "receipt 7"}
-        answered = await here.store.interactions.answer(interactions[0].id, answer)
+        answered = await here.store.interactions.answer(suspension.interactions[0].id, answer)
         assert answered.ready is not None
         assert await executor.drive(send_id) is Outcome.NOT_OURS
         return committed
@@ -73,9 +73,9 @@ async def test_a_send_that_is_abandoned_as_the_store_goes_away_can_be_cancelled_
     finish = here.store.journal.finish
     failed = []
 
-    async def gone(fence, ending):
+    async def gone(fence, ending, lineage=None):
         if failed:
-            return await finish(fence, ending)
+            return await finish(fence, ending, lineage)
         failed.append(ending)
         executor.abandon()
         await asyncio.sleep(0)

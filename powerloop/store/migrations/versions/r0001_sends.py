@@ -15,6 +15,7 @@ _ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _FINAL_SENDS = "'completed', 'failed', 'cancelled', 'expired', 'merged'"
 _FINAL_CALLS = "'done', 'failed', 'cancelled'"
+_POLICIES = "'enqueue', 'reject', 'interrupt', 'rollback', 'steer'"
 _READY = "status = 'queued' AND dispatched_at IS NOT NULL"
 _BEHIND = "status = 'queued' AND dispatched_at IS NULL"
 
@@ -52,15 +53,24 @@ class _Tables:
             _number("finished"),
             _instant("created_at"),
             _instant("updated_at"),
+            sa.Column("policy", sa.Text(), nullable=False, server_default="enqueue"),
+            sa.Column("steering", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+            sa.Column("parent_id", sa.Text()),
+            sa.Column("lifecycle", sa.Text()),
+            sa.Column("spec", _JSON),
             sa.PrimaryKeyConstraint("id", name="pk_sessions"),
             _check("ck_sessions_id_length", "length(id) BETWEEN 1 AND 200"),
             _check("ck_sessions_agent_length", "length(agent) BETWEEN 1 AND 100"),
             _check("ck_sessions_status", "status IN ('open', 'closed')"),
-            _check("ck_sessions_not_negative", "epoch >= 0 AND seq >= 0 AND finished >= 0"),
+            _check("ck_sessions_policy", f"policy IN ({_POLICIES})"),
+            _check("ck_sessions_lifecycle", "lifecycle IN ('linked', 'ephemeral', 'detached')"),
+            _check("ck_sessions_not_negative", "epoch >= 0 AND seq >= 0 AND finished >= 0 AND steering >= 0"),
             _check("ck_sessions_finished_were_accepted", "finished <= accepted"),
+            _check("ck_sessions_origin_is_whole", "(parent_id IS NULL) = (lifecycle IS NULL)"),
             postgresql_with={"fillfactor": 70},
         )
         self._index("ix_sessions_created_at_id", "sessions", ["created_at", "id"])
+        self._index("ix_sessions_parent_id", "sessions", ["parent_id"], "parent_id IS NOT NULL")
         if not self._is_sqlite:
             self._index(
                 "ix_sessions_metadata",
@@ -82,7 +92,7 @@ class _Tables:
             _check("ck_sends_id_length", "length(id) BETWEEN 1 AND 200"),
             _check("ck_sends_idempotency_key_length", "length(idempotency_key) BETWEEN 1 AND 200"),
             _check("ck_sends_status", f"status IN ('queued', 'running', 'waiting', {_FINAL_SENDS})"),
-            _check("ck_sends_policy", "policy IN ('enqueue', 'reject')"),
+            _check("ck_sends_policy", f"policy IN ({_POLICIES})"),
             _check(
                 "ck_sends_stop_reason",
                 "stop_reason IN ('end_turn', 'round_limit', 'budget', 'output_limit', 'refusal')",
@@ -104,7 +114,13 @@ class _Tables:
                 "(cancel_requested_at IS NULL) = (cancel_reason IS NULL)"
                 " AND (cancel_reason IS NULL) = (cancel_actor IS NULL)",
             ),
+            _check(
+                "ck_sends_lineage_is_whole",
+                "(parent_send_id IS NULL) = (root_id IS NULL) AND (root_id IS NULL) = (lineage IS NULL)",
+            ),
         )
+        self._index("ix_sends_parent_send_id", "sends", ["parent_send_id"], "parent_send_id IS NOT NULL")
+        self._index("ix_sends_root_id", "sends", ["root_id"], "root_id IS NOT NULL")
         self._index("uq_sends_held", "sends", ["session_id"], "status IN ('running', 'waiting')", unique=True)
         self._index("ix_sends_ready", "sends", ["priority", "dispatched_at"], _READY)
         self._index("ix_sends_behind", "sends", ["session_id", "position"], _BEHIND)
@@ -249,6 +265,10 @@ def _send_columns() -> list[sa.Column[Any]]:
         sa.Column("ended_at", _INSTANT),
         sa.Column("dispatched_at", _INSTANT),
         sa.Column("input_seq", sa.BigInteger()),
+        sa.Column("lineage", _JSON),
+        sa.Column("parent_send_id", sa.Text()),
+        sa.Column("root_id", sa.Text()),
+        sa.Column("rolled_back", sa.Boolean(), nullable=False, server_default=sa.false()),
     ]
 
 
@@ -269,6 +289,7 @@ def _call_columns() -> list[sa.Column[Any]]:
         _instant("created_at"),
         sa.Column("started_at", _INSTANT),
         sa.Column("ended_at", _INSTANT),
+        sa.Column("approved", sa.Boolean(), nullable=False, server_default=sa.false()),
     ]
 
 

@@ -12,6 +12,7 @@ down_revision = "0001"
 _INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(32), "sqlite")
 _JSON = sa.JSON().with_variant(JSONB(), "postgresql")
 _OPEN = sa.text("status = 'open'")
+_EXPIRING = sa.text("status = 'open' AND expires_at IS NOT NULL")
 
 
 def upgrade(op: Operations) -> None:
@@ -49,6 +50,10 @@ def _interactions(op: Operations, schema: str | None) -> None:
         _text("actor"),
         sa.Column("created_at", _INSTANT, nullable=False),
         sa.Column("closed_at", _INSTANT),
+        sa.Column("schema", _JSON),
+        sa.Column("choices", _JSON),
+        sa.Column("default_answer", _JSON),
+        sa.Column("expires_at", _INSTANT),
         sa.PrimaryKeyConstraint("id", name="pk_interactions"),
         sa.ForeignKeyConstraint(
             ["send_id"],
@@ -57,8 +62,10 @@ def _interactions(op: Operations, schema: str | None) -> None:
             ondelete="CASCADE",
         ),
         sa.CheckConstraint("length(id) >= 1", name="ck_interactions_id_length"),
-        sa.CheckConstraint("kind IN ('in_doubt')", name="ck_interactions_kind"),
-        sa.CheckConstraint("status IN ('open', 'answered', 'withdrawn')", name="ck_interactions_status"),
+        sa.CheckConstraint("kind IN ('input', 'approval', 'in_doubt')", name="ck_interactions_kind"),
+        sa.CheckConstraint(
+            "status IN ('open', 'answered', 'expired', 'withdrawn')", name="ck_interactions_status"
+        ),
         sa.CheckConstraint(
             "(status = 'open') = (closed_at IS NULL)", name="ck_interactions_closed_has_closed_at"
         ),
@@ -75,6 +82,14 @@ def _interactions(op: Operations, schema: str | None) -> None:
         schema=schema,
         postgresql_where=_OPEN,
         sqlite_where=_OPEN,
+    )
+    op.create_index(
+        "ix_interactions_expiring",
+        "interactions",
+        ["expires_at"],
+        schema=schema,
+        postgresql_where=_EXPIRING,
+        sqlite_where=_EXPIRING,
     )
 
 

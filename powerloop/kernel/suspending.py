@@ -1,0 +1,76 @@
+"""What a send writes down as it begins to wait: functions without I/O."""
+
+from dataclasses import replace
+
+from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
+from powerloop.kernel.ids import InteractionId
+from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.ports.journal import Suspension
+from powerloop.kernel.subagents import child_of, limits_of, refused_spawn
+from powerloop.kernel.turn import Turn
+from powerloop.kernel.waits import Question, Spawn, ToolWait
+
+
+def suspension_of(turn: Turn) -> Suspension:
+    """What the calls of the turn wait for, as it is written down."""
+    send, calls = turn.claim.send, {call.id: call for call in turn.calls}
+    asked = [
+        *((call, _doubt(call)) for call in turn.calls if call.status is CallStatus.IN_DOUBT),
+        *((calls[one.call_id], one.wait) for one in turn.waits if isinstance(one.wait, Question)),
+    ]
+    spawned = [(calls[one.call_id], one.wait) for one in turn.waits if isinstance(one.wait, Spawn)]
+    return Suspension(
+        interactions=tuple(_interaction(turn, call, question) for call, question in asked),
+        children=tuple(child_of(turn.agent, send, call, spawn) for call, spawn in spawned),
+        max_descendants=limits_of(turn.agent, send).total,
+    )
+
+
+def refused_spawns(turn: Turn) -> tuple[ToolOutcome, ...]:
+    """The calls that ask for more sub-agents than the round may start."""
+    refused, started = [], 0
+    for one in turn.waits:
+        if not isinstance(one.wait, Spawn):
+            continue
+        note = refused_spawn(turn.agent, turn.claim.send, started)
+        if note is None:
+            started += 1
+        else:
+            refused.append(ToolOutcome(call_id=one.call_id, status=CallStatus.FAILED, text=note))
+    return tuple(refused)
+
+
+def without_closed(turn: Turn) -> Turn:
+    """The turn without what calls wait for that have ended."""
+    still_open = {call.id for call in turn.calls if not call.status.is_final}
+    return replace(turn, waits=tuple(one for one in turn.waits if one.call_id in still_open))
+
+
+def waiting(turn: Turn, waits: tuple[ToolWait, ...]) -> Turn:
+    """The turn with more that calls wait for."""
+    return replace(turn, waits=(*turn.waits, *waits))
+
+
+def _doubt(call: ToolCall) -> Question:
+    return Question(
+        kind=InteractionKind.IN_DOUBT,
+        prompt=(
+            f"The process that ran {call.name} died while it ran. Did it take effect? If so, with what "
+            "result? If not, it can be run now."
+        ),
+    )
+
+
+def _interaction(turn: Turn, call: ToolCall, question: Question) -> NewInteraction:
+    """The question about the call. A claim asks of each call at most once."""
+    fence = turn.claim.fence
+    return NewInteraction(
+        id=InteractionId(f"{fence.send_id}:{fence.epoch}.{call.index}"),
+        kind=question.kind,
+        call_id=call.id,
+        prompt=question.prompt,
+        schema=question.schema,
+        choices=question.choices,
+        within=question.within,
+        default=question.default,
+    )
