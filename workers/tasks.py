@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery, Task
 
 from powerloop.kernel.ids import SendId
-from powerloop.queue.routing import ENQUEUE_TASK, SEND_TASK
+from powerloop.queue.routing import ENQUEUE_TASK, SEND_TASK, SUBAGENT_TASK
 
 from .coroutine_task import CoroutineTask
 from .enqueue import accept_request, parse_request
@@ -15,10 +15,12 @@ from .runtime import WorkerLifecycle
 def register_tasks(app: Celery, lifecycle: WorkerLifecycle) -> None:
     """Add our tasks to the app. What they work with is the lifecycle's runtime."""
 
-    @app.task(name=SEND_TASK, base=CoroutineTask, shared=False)  # type: ignore[untyped-decorator]
-    async def send(send_id: str) -> str:
+    async def drive(send_id: str) -> str:
         """Drive a send as far as it goes here."""
         return (await lifecycle.runtime.executor.drive(SendId(send_id))).value
+
+    for name in (SEND_TASK, SUBAGENT_TASK):
+        app.task(name=name, base=CoroutineTask, shared=False)(drive)
 
     @app.task(name=ENQUEUE_TASK, base=CoroutineTask, bind=True, shared=False)  # type: ignore[untyped-decorator]
     async def enqueue(task: Task, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - what the wire brings

@@ -20,6 +20,7 @@ from powerloop.queue.routing import (
     MAX_PRIORITY,
     SEND_QUEUE,
     SEND_TASK,
+    SUBAGENT_TASK,
 )
 from powerloop.queue.transport import GuardedAMQP
 
@@ -63,7 +64,11 @@ def create_app(
 def _task_settings(*, client_queue: bool) -> dict[str, Any]:
     return {
         "task_queues": _queues(client_queue=client_queue),
-        "task_routes": {SEND_TASK: {"queue": SEND_QUEUE}, ENQUEUE_TASK: {"queue": ENQUEUE_QUEUE}},
+        "task_routes": {
+            SEND_TASK: {"queue": SEND_QUEUE},
+            SUBAGENT_TASK: {"queue": SEND_QUEUE},
+            ENQUEUE_TASK: {"queue": ENQUEUE_QUEUE},
+        },
         # A misspelt -Q ends the worker at its start, rather than have it wait at a queue that nobody fills.
         "task_create_missing_queues": False,
         "task_default_queue": CLIENT_QUEUE if client_queue else ENQUEUE_QUEUE,

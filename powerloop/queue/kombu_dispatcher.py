@@ -11,10 +11,10 @@ from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 
 from powerloop.kernel.dispatch import Activation
-from powerloop.queue.messages import shown_args, shown_name
+from powerloop.queue.messages import shown_args, shown_name, task_name
 from powerloop.queue.outage import Outage
 from powerloop.queue.redis_address import REDIS_TROUBLE, SCHEMES
-from powerloop.queue.routing import PRIORITIES, SEND_QUEUE, SEND_TASK, redis_priority
+from powerloop.queue.routing import PRIORITIES, SEND_QUEUE, redis_priority
 
 logger = logging.getLogger("powerloop.dispatcher")
 
@@ -81,16 +81,20 @@ class KombuDispatcher:
         amqp = self._app.amqp
         message = amqp.as_task_v2(
             activation.send_id,
-            SEND_TASK,
+            task_name(activation),
             args=(activation.send_id,),
             shadow=shown_name(activation),
             argsrepr=shown_args(activation, preview=self._preview),
             kwargsrepr="{}",
             ignore_result=True,
+            root_id=activation.root_id,
+            parent_id=activation.parent_id,
+            group_id=activation.parent_id,
             create_sent_event=self._events and activation.first,
         )
         priority = redis_priority(activation.priority) if self._turned else activation.priority
-        amqp.send_task_message(producer, SEND_TASK, message, queue=SEND_QUEUE, priority=priority)
+        name = task_name(activation)
+        amqp.send_task_message(producer, name, message, queue=SEND_QUEUE, priority=priority)
 
     def _count(self) -> int:
         """How many messages wait; a queue that was never declared has none."""

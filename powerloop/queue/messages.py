@@ -10,7 +10,7 @@ from uuid import uuid4
 from celery.utils.time import utcoffset
 
 from powerloop.kernel.dispatch import Activation
-from powerloop.queue.routing import SEND_QUEUE, SEND_TASK, redis_priority
+from powerloop.queue.routing import SEND_QUEUE, SEND_TASK, SUBAGENT_TASK, redis_priority
 
 EVENT_EXCHANGE: Final = "celeryev"
 EVENT_ROUTING_KEY: Final = "task.multi"
@@ -24,7 +24,12 @@ def shown_name(activation: Activation) -> str:
 
     Kind and agent, and no id: it becomes a label of metrics.
     """
-    return f"send {activation.agent}"
+    return f"{'subagent' if activation.parent_id else 'send'} {activation.agent}"
+
+
+def task_name(activation: Activation) -> str:
+    """The task that drives it."""
+    return SUBAGENT_TASK if activation.parent_id else SEND_TASK
 
 
 def shown_args(activation: Activation, *, preview: bool) -> str:
@@ -43,18 +48,18 @@ def task_message(activation: Activation, *, origin: str, preview: bool) -> str:
     """
     headers = {
         "lang": "py",
-        "task": SEND_TASK,
+        "task": task_name(activation),
         "id": activation.send_id,
         "shadow": shown_name(activation),
-        "root_id": activation.send_id,
-        "parent_id": None,
+        "root_id": activation.root_id,
+        "parent_id": activation.parent_id,
         "argsrepr": shown_args(activation, preview=preview),
         "kwargsrepr": "{}",
         "retries": 0,
         "timelimit": [None, None],
         "eta": None,
         "expires": None,
-        "group": None,
+        "group": activation.parent_id,
         "group_index": None,
         "ignore_result": True,
         "origin": origin,
@@ -79,8 +84,8 @@ def sent_message(activations: Sequence[Activation], *, origin: str, preview: boo
             "utcoffset": offset,
             "hostname": origin,
             "uuid": activation.send_id,
-            "root_id": activation.send_id,
-            "parent_id": None,
+            "root_id": activation.root_id,
+            "parent_id": activation.parent_id,
             "name": shown_name(activation),
             "args": shown_args(activation, preview=preview),
             "kwargs": "{}",

@@ -26,6 +26,10 @@ TASK_PREFIX: Final = "powerloop."
 SEND_TASK: Final = "powerloop.send"
 SEND_QUEUE: Final = SEND_TASK
 
+#: The same for the send of a sub-agent: another name, by which it is seen apart. It has the same queue, for
+#: what is lost is told by what overtakes it there.
+SUBAGENT_TASK: Final = "powerloop.subagent"
+
 #: A producer without a database hands in a send, as keyword arguments.
 ENQUEUE_TASK: Final = "powerloop.enqueue"
 ENQUEUE_QUEUE: Final = ENQUEUE_TASK

@@ -1,13 +1,16 @@
 """What monitors such as Flower see of what we publish."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from celery import Celery
 from celery.events.state import State
 
 from powerloop.kernel.dispatch import Activation
-from powerloop.kernel.ids import SendId, SessionId
+from powerloop.kernel.ids import CallId, SendId, SessionId
+from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.sends import Lineage
 from powerloop.queue import create_app
 from powerloop.queue.kombu_dispatcher import KombuDispatcher
 from powerloop.queue.redis_dispatcher import RedisDispatcher
@@ -94,6 +97,23 @@ async def test_a_monitor_is_told_of_what_is_published_for_the_first_time(monitor
     assert (event["queue"], event["root_id"], event["parent_id"]) == ("powerloop.send", "send-1", None)
     assert abs(event["timestamp"] - event["local_received"]) < 5
     assert monitor.state.tasks["send-1"].state == "PENDING"
+
+
+async def test_a_monitor_sees_which_sub_agents_belong_together(monitor, dispatcher, eventually):
+    lineage = Lineage(
+        session_id=SessionId("parent"),
+        send_id=SendId("parent-send"),
+        call_id=CallId("c1"),
+        root_id=SendId("root-send"),
+        depth=2,
+        awaited=True,
+        limits=TreeLimits(),
+    )
+    await dispatcher.publish([replace(make_activation(1), lineage=lineage)])
+    await eventually(lambda: "send-1" in sent(monitor), "the event arrives")
+    event = sent(monitor)["send-1"]
+    assert (event["root_id"], event["parent_id"]) == ("root-send", "parent-send")
+    assert event["name"] in ("subagent support", "powerloop.subagent")
 
 
 async def test_a_preview_can_be_switched_off(monitor, redis_url, eventually):
