@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     database_pool: int = Field(default=8, ge=1)
     #: Put the beginning of each input into the task's ``argsrepr``, where Flower shows it.
     task_preview: bool = True
+    #: A file of prices of models in the form of ``powerloop/llm/prices.toml``; it wins over that one.
+    prices: str = ""
     #: A file whose modification time a worker renews while it is well, for liveness probes.
     heartbeat_file: str = ""
     #: Where the embedded stack keeps its data.

@@ -17,7 +17,7 @@ from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held
-from powerloop.llm import ModelCatalog, ProviderSettings
+from powerloop.llm import ModelCatalog, ProviderSettings, known_prices
 from powerloop.queue import RedisEventSink, RedisSessionLocks, open_dispatcher
 from powerloop.queue.nudges import RedisNudgeListener
 from powerloop.settings import Settings
@@ -45,7 +45,7 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
     Must be called on the event loop, and in the process, that will use it.
 
     Raises:
-        SettingsInvalid: an address is malformed.
+        SettingsInvalid: an address is malformed, or the file of prices.
     """
     clock = SystemClock()
     worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
@@ -53,7 +53,11 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
     dispatcher = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
     locks = RedisSessionLocks(settings.redis_url, ttl=settings.lock_ttl)
     events = RedisEventSink(settings.redis_url, length=settings.stream_length, ttl=settings.stream_ttl)
-    models = ModelCatalog(ProviderSettings.from_environ(os.environ), scripts=app.scripts)
+    models = ModelCatalog(
+        ProviderSettings.from_environ(os.environ),
+        scripts=app.scripts,
+        prices=known_prices(settings.prices, app.prices),
+    )
     marks = Marks()
     executor = Executor(
         Ports(

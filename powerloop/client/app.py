@@ -4,12 +4,13 @@ import importlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from types import ModuleType
 
 from powerloop.kernel.agents import Agent, AgentRegistry
 from powerloop.kernel.errors import AppBroken, InvalidInput
-from powerloop.llm import Script
+from powerloop.llm import PriceTable, Script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,14 @@ class App:
     agents: AgentRegistry
     #: What ``scripted:NAME`` plays, by the name of the global that holds it.
     scripts: Mapping[str, Script]
+    #: Prices of their own; `None`: they define none.
+    prices: PriceTable | None = None
 
 
 def load_app(app: str) -> App:
-    """What the modules define: every `Agent` and every `Script` that one holds under a public name.
+    """What the modules define: every `Agent`, `Script` and `PriceTable` that one holds under a public name.
+
+    Of several tables of prices the first is asked first.
 
     Args:
         app: Module names, separated by commas: ``myapp.agents,myapp.more``. The current directory is searched
@@ -45,7 +50,8 @@ def load_app(app: str) -> App:
         agents = AgentRegistry(value for _, value in public if isinstance(value, Agent))
     except InvalidInput as error:
         raise AppBroken(f"{app}: {error}") from error
-    return App(agents=agents, scripts=scripts)
+    tables = [value for _, value in public if isinstance(value, PriceTable)]
+    return App(agents=agents, scripts=scripts, prices=reduce(PriceTable.before, tables) if tables else None)
 
 
 def _public(name: str) -> list[tuple[str, object]]:

@@ -13,7 +13,7 @@ from powerloop.client.loop import AsyncPowerLoop
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.events import Event
 from powerloop.kernel.ids import SendId, SessionId
-from powerloop.llm import Script
+from powerloop.llm import PriceTable, Script
 from powerloop.settings import Settings
 
 P = ParamSpec("P")
@@ -131,9 +131,12 @@ class PowerLoop(_Blocking):
         agents: Iterable[Agent],
         scripts: Mapping[str, Script] | None = None,
         concurrency: int = 100,
+        prices: PriceTable | None = None,
     ) -> Self:
         """See `AsyncPowerLoop.local`."""
-        return cls(AsyncPowerLoop.local(path, agents=agents, scripts=scripts, concurrency=concurrency))
+        return cls(
+            AsyncPowerLoop.local(path, agents=agents, scripts=scripts, concurrency=concurrency, prices=prices)
+        )
 
     def __enter__(self) -> Self:
         """Connect; errors as `AsyncPowerLoop.__aenter__`."""

@@ -22,8 +22,9 @@ from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held, Leases
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sweep import Sweeper
-from powerloop.llm import ModelCatalog, ProviderSettings, Script
+from powerloop.llm import ModelCatalog, PriceTable, ProviderSettings, Script, known_prices
 from powerloop.queue.memory import MemoryFeed, MemoryLocks, MemoryNudges, MemorySink
+from powerloop.settings import read_settings
 from powerloop.store import open_leases, open_store
 from powerloop.store.memory import MemoryLeases, MemoryStore
 from powerloop.tools import AgentToolbox
@@ -55,17 +56,32 @@ class LocalBackend:
         agents: What can be run.
         scripts: What ``scripted:NAME`` plays, by name.
         concurrency: The most sends that run at once.
+        prices: What calls cost, where the file named by ``POWERLOOP_PRICES`` does not say it; what neither
+            says, the table that comes with powerloop does.
+
+    Raises:
+        SettingsInvalid: a setting of the environment is malformed.
     """
 
     def __init__(
-        self, path: str, agents: AgentRegistry, *, scripts: Mapping[str, Script], concurrency: int
+        self,
+        path: str,
+        agents: AgentRegistry,
+        *,
+        scripts: Mapping[str, Script],
+        concurrency: int,
+        prices: PriceTable | None = None,
     ) -> None:
         self._agents = agents
         clock = SystemClock()
         self.store, leases = _storage(path, clock)
         self.feed = MemoryFeed()
         self.dispatcher = InProcessDispatcher(self._drive, concurrency)
-        self._models = ModelCatalog(ProviderSettings.from_environ(os.environ), scripts=scripts)
+        self._models = ModelCatalog(
+            ProviderSettings.from_environ(os.environ),
+            scripts=scripts,
+            prices=known_prices(read_settings(discover=False).prices, prices),
+        )
         self._sweeper = Sweeper(self.store.recovery, self.dispatcher, clock)
         self._sweeping: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

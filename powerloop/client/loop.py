@@ -11,7 +11,7 @@ from powerloop.client.remote import RemoteBackend
 from powerloop.client.sends import SendVerbs
 from powerloop.client.sessions import SessionVerbs
 from powerloop.kernel.agents import Agent, AgentRegistry
-from powerloop.llm import Script
+from powerloop.llm import PriceTable, Script
 from powerloop.settings import Settings, read_settings
 
 
@@ -42,6 +42,7 @@ class AsyncPowerLoop(SessionVerbs, SendVerbs, InteractionVerbs):
         agents: Iterable[Agent],
         scripts: Mapping[str, Script] | None = None,
         concurrency: int = 100,
+        prices: PriceTable | None = None,
     ) -> Self:
         """The same face with no server: SQLite, and sends driven in this process.
 
@@ -55,9 +56,19 @@ class AsyncPowerLoop(SessionVerbs, SendVerbs, InteractionVerbs):
             agents: What can be run.
             scripts: What the model ``scripted:NAME`` plays, by name.
             concurrency: The most sends that run at once.
+            prices: What calls of models cost, where powerloop does not know it, or knows it otherwise.
+
+        Raises:
+            SettingsInvalid: a setting of the environment is malformed.
         """
         return cls(
-            LocalBackend(str(path), AgentRegistry(agents), scripts=scripts or {}, concurrency=concurrency)
+            LocalBackend(
+                str(path),
+                AgentRegistry(agents),
+                scripts=scripts or {},
+                concurrency=concurrency,
+                prices=prices,
+            )
         )
 
     async def __aenter__(self) -> Self:

@@ -6,6 +6,7 @@ dollar, so that sums stay exact there too. What has no known price has no amount
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import reduce
 from typing import Final
 
 FREE: Final = Decimal(0)
@@ -20,18 +21,13 @@ def price_of(tokens: int, per_million: Decimal) -> Decimal:
     return _EXACT.multiply(Decimal(tokens), per_million).scaleb(-6, _EXACT)
 
 
-def rounded(amount: Decimal) -> Decimal:
-    """The amount in whole billionths of a dollar; halves go up."""
-    return dollars(nanodollars(amount))
-
-
 def total(amounts: Iterable[Decimal]) -> Decimal:
-    """The sum."""
-    return dollars(sum(map(nanodollars, amounts)))
+    """The sum, in whole billionths of a dollar."""
+    return dollars(nanodollars(reduce(_EXACT.add, amounts, FREE)))
 
 
 def nanodollars(amount: Decimal) -> int:
-    """The amount in billionths of a dollar, as databases keep it."""
+    """The amount in billionths of a dollar, as databases keep it; half a billionth goes up."""
     return int(amount.scaleb(_NANO, _EXACT).to_integral_value(context=_EXACT))
 
 

@@ -69,7 +69,7 @@ class Performer:
         """Ask the model; commit its answer if it asks for calls (commit A), else say how the send ends."""
         self.announcer.round_started(step.round)
         model = self.models.get(turn.agent.model)
-        self._draft = Draft(step.request, self.announcer, self.clock)
+        self._draft = Draft(step.request, self.announcer, self.clock, self.models)
         passing(CrashPoint.BEFORE_MODEL)
         reply = await model.respond(step.request, self._draft)
         passing(CrashPoint.AFTER_MODEL)

@@ -2,15 +2,18 @@
 
 import random as randomness
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from types import MappingProxyType
 
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.kernel.errors import ProviderUnknown
 from powerloop.kernel.ports.model import Model
+from powerloop.kernel.usage import Usage
 from powerloop.llm.bounded import Bounded
 from powerloop.llm.demo import BUILT_IN
 from powerloop.llm.metered import Metered
+from powerloop.llm.prices import PriceTable, shipped_prices
 from powerloop.llm.providers import SDK_PROVIDERS, ProviderFactory
 from powerloop.llm.retrying import Retrying, RetryPolicy
 from powerloop.llm.script import Script
@@ -25,7 +28,7 @@ class ModelCatalog:
     """The models ``openai:``, ``anthropic:``, ``scripted:`` and those of providers of your own.
 
     Providers are made at their first use, so that an SDK nobody uses is never imported. Each is wrapped, from
-    the inside: `Bounded` (deadline), `Metered` (usage), `Retrying`.
+    the inside: `Bounded` (deadline), `Metered` (usage and cost), `Retrying`.
 
     Args:
         settings: Keys and addresses.
@@ -34,6 +37,7 @@ class ModelCatalog:
         retries: How often and when a call is tried again.
         clock: Tells the time to scripts, meter and retries.
         random: Draws numbers from 0 to 1, for the jitter of retries.
+        prices: What calls cost; `shipped_prices` unless given.
     """
 
     def __init__(
@@ -45,12 +49,14 @@ class ModelCatalog:
         retries: RetryPolicy | None = None,
         clock: Clock | None = None,
         random: Callable[[], float] = randomness.random,
+        prices: PriceTable | None = None,
     ) -> None:
         self._settings = settings or ProviderSettings()
         self._scripts = {**BUILT_IN, **scripts}
         self._retries = retries or RetryPolicy()
         self._clock = clock or SystemClock()
         self._random = random
+        self._prices = shipped_prices() if prices is None else prices
         self._factories: Mapping[str, ProviderFactory] = {
             **SDK_PROVIDERS,
             "scripted": self._scripted,
@@ -66,13 +72,16 @@ class ModelCatalog:
             self._models[provider] = self._wrapped(self._factories[provider](self._settings))
         return self._models[provider]
 
+    def cost_of(self, name: str, usage: Usage) -> Decimal | None:
+        return self._prices.cost_of(name, usage)
+
     async def close(self) -> None:
         models, self._models = self._models, {}
         for model in models.values():
             await model.close()
 
     def _wrapped(self, model: Model) -> Model:
-        metered = Metered(Bounded(model), self._clock)
+        metered = Metered(Bounded(model), self._clock, self._prices)
         return Retrying(metered, self._clock, random=self._random, policy=self._retries)
 
     def _scripted(self, _settings: ProviderSettings) -> Model:

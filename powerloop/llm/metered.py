@@ -9,6 +9,7 @@ from powerloop.kernel.estimate import estimate_usage
 from powerloop.kernel.messages import TextBlock, ToolCallBlock
 from powerloop.kernel.ports.model import Deltas, FinishReason, Model, ModelReply, ModelRequest
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
+from powerloop.llm.prices import PriceTable
 from powerloop.llm.watched import WatchedDeltas
 
 
@@ -25,11 +26,15 @@ class Metered:
 
     A provider tells the usage at the end of its answer. For an attempt that never got there it is estimated:
     nothing if the provider refused the request, otherwise the whole input and the output written so far.
+
+    Args:
+        prices: What tokens cost; nothing is known of that without it.
     """
 
-    def __init__(self, inner: Model, clock: Clock) -> None:
+    def __init__(self, inner: Model, clock: Clock, prices: PriceTable | None = None) -> None:
         self._inner = inner
         self._clock = clock
+        self._prices = prices or PriceTable()
 
     async def respond(self, request: ModelRequest, deltas: Deltas | None = None) -> ModelReply:
         started = self._clock.monotonic()
@@ -57,6 +62,7 @@ class Metered:
             outcome=CallOutcome.FAILED if error_code else CallOutcome.OK,
             latency=timedelta(seconds=self._clock.monotonic() - started),
             error_code=error_code,
+            cost=self._prices.cost_of(request.model, spent.usage),
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -110,6 +111,11 @@ class Models(Protocol):
             SdkMissing: the provider's SDK is not installed.
             KeyMissing: the provider has no key.
         """
+        ...
+
+    def cost_of(self, name: str, usage: Usage) -> Decimal | None:
+        """What the usage of one call of ``provider:model`` costs, in US dollars (`powerloop.kernel.money`);
+        `None`: its price is not known."""
         ...
 
     async def close(self) -> None:

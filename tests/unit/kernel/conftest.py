@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from inspect import signature
 from typing import Any
 
@@ -92,6 +93,10 @@ class PlayedModel:
 
     def get(self, name: str) -> "PlayedModel":
         return self
+
+    def cost_of(self, name: str, usage: Usage) -> Decimal:
+        """A cent for every token."""
+        return usage.total_tokens * Decimal("0.01")
 
     async def respond(self, request: ModelRequest, deltas: Any = None) -> ModelReply:
         self.requests.append(request)

@@ -1,6 +1,7 @@
 """Ending a send on request, wherever it is."""
 
 import asyncio
+from decimal import Decimal
 
 from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.driving import Outcome
@@ -39,6 +40,7 @@ async def test_a_cancelled_answer_is_in_the_ledger_as_an_estimate(house, script,
     await drive
     [row] = here.store.ledger
     assert (row.entry.outcome, row.entry.estimated) == (CallOutcome.CANCELLED, True)
+    assert row.entry.cost == row.entry.usage.total_tokens * Decimal("0.01") > 0
     assert row.entry.usage.output_tokens == 100
     assert (await here.send(send_id)).usage == row.entry.usage
 

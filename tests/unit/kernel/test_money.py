@@ -4,7 +4,7 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from powerloop.kernel.money import FREE, dollars, nanodollars, price_of, rounded, total
+from powerloop.kernel.money import FREE, dollars, nanodollars, price_of, total
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,11 @@ def test_one_token_of_the_cheapest_price_is_not_lost():
     ("amount", "kept"), [("0.0000000004", "0"), ("0.0000000005", "1E-9"), ("0.0000000375", "3.8E-8")]
 )
 def test_halves_of_a_billionth_go_up(amount, kept):
-    assert rounded(Decimal(amount)) == Decimal(kept)
+    assert total([Decimal(amount)]) == Decimal(kept)
+
+
+def test_a_sum_is_rounded_once():
+    assert total([Decimal("0.0000000004")] * 3) == Decimal("0.000000001")
 
 
 def test_the_sum_of_nothing_is_nothing():

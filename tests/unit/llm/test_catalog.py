@@ -2,12 +2,14 @@
 
 import builtins
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from powerloop.kernel.errors import KeyMissing, ModelDeadline, ProviderUnknown, SdkMissing, SettingsInvalid
 from powerloop.kernel.messages import text_of
-from powerloop.llm import ModelCatalog, ProviderSettings, Script, Turn
+from powerloop.kernel.usage import Usage
+from powerloop.llm import ModelCatalog, Price, PriceTable, ProviderSettings, Script, Turn
 from powerloop.testing.model_providers import make_request
 
 
@@ -89,6 +91,21 @@ async def test_a_provider_of_ones_own_is_wrapped_like_the_others(inner):
     assert text_of(reply.content) == "mine"
     assert [entry.error_code for entry in reply.attempts] == ["model.empty", None]
     assert made == [settings]
+
+
+async def test_a_provider_of_ones_own_costs_what_its_table_says(inner):
+    prices = PriceTable({"mine:x": Price(input=Decimal(1000), output=Decimal(1000))})
+    catalog = ModelCatalog(providers={"mine": lambda _settings: inner("yes")}, prices=prices)
+
+    (entry,) = (await catalog.get("mine:x").respond(make_request("mine:x"))).attempts
+
+    assert entry.cost == catalog.cost_of("mine:x", entry.usage) == Decimal("0.005")
+
+
+async def test_the_shipped_prices_hold_unless_others_are_given():
+    usage = Usage(input_tokens=1_000_000)
+    assert ModelCatalog().cost_of("openai:gpt-4o", usage) == Decimal("2.5")
+    assert ModelCatalog(prices=PriceTable()).cost_of("openai:gpt-4o", usage) is None
 
 
 async def test_closing_closes_every_model_that_was_made(inner):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -11,6 +12,7 @@ from powerloop.kernel.messages import ImageBlock, NewMessage, ReasoningBlock, Ro
 from powerloop.kernel.ports.model import FinishReason, ModelReply
 from powerloop.kernel.usage import CallOutcome, Usage
 from powerloop.llm.metered import Metered
+from powerloop.llm.prices import Price, PriceTable
 from powerloop.testing.model_providers import WrittenDeltas, make_request
 
 REQUEST = make_request("test:model")
@@ -101,3 +103,24 @@ def test_an_estimate_counts_everything_that_is_sent():
     assert bare == Usage()
     assert whole.input_tokens == 10 + 5 + 2 * 4 + 765
     assert whole.output_tokens == 2
+
+
+async def test_every_attempt_has_its_cost(inner, clock):
+    prices = PriceTable({"test:model": Price(input=Decimal(1000), output=Decimal(2000))})
+    reply = await Metered(inner("yes"), clock, prices).respond(REQUEST)
+    with pytest.raises(ModelRejected) as refused:
+        await Metered(inner(ModelRejected()), clock, prices).respond(REQUEST, WrittenDeltas())
+    with pytest.raises(ModelUnavailable) as broken:
+        await Metered(inner(ModelUnavailable(), text="x" * 400), clock, prices).respond(
+            REQUEST, WrittenDeltas()
+        )
+
+    assert reply.attempts[0].cost == Decimal("0.007")
+    assert refused.value.attempts[0].cost == 0
+    (entry,) = broken.value.attempts
+    assert entry.cost == prices.cost_of("test:model", entry.usage) > 0
+
+
+async def test_a_model_without_a_price_has_an_unknown_cost(inner, clock):
+    (entry,) = (await Metered(inner("yes"), clock).respond(REQUEST)).attempts
+    assert entry.cost is None
