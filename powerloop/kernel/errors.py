@@ -34,6 +34,9 @@
     │   ├── ToolArgumentsInvalid    tool.arguments_invalid
     │   ├── ToolTimeout             tool.timeout
     │   └── ToolRaised              tool.raised
+    ├── HookError
+    │   ├── HookVeto                hook.veto
+    │   └── HookFailed              hook.failed
     ├── DemoFailed                  demo.failed
     └── Unavailable                 a service is to be started or mended
         ├── StoreUnavailable        store.unavailable
@@ -339,6 +342,32 @@ class ToolRaised(ToolError):
     """Raised when a tool's function raised."""
 
     code = "tool.raised"
+
+
+class HookError(PowerLoopError):
+    """Raised when a hook kept something from happening."""
+
+    code = "hook.error"
+
+    def __init__(self, hook: str, stage: str, reason: str) -> None:
+        self.hook = hook
+        self.stage = str(stage)
+        self.reason = reason
+        #: What a model call cost whose answer is void now, for the usage ledger.
+        self.attempts: tuple[ModelCallEntry, ...] = ()
+        super().__init__(f"hook {hook!r} at {self.stage}: {reason}")
+
+
+class HookVeto(HookError):
+    """Raised when a hook vetoed what was to happen."""
+
+    code = "hook.veto"
+
+
+class HookFailed(HookError):
+    """Raised when a guard failed: what it was asked about must not happen then."""
+
+    code = "hook.failed"
 
 
 class DemoFailed(PowerLoopError):

@@ -1,0 +1,62 @@
+"""Timers: what their hooks make of a firing. It is asked where no send is claimed yet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from powerloop.kernel.errors import HookFailed, HookVeto
+from powerloop.kernel.hooks.chain import Chain
+from powerloop.kernel.hooks.changes import input_of
+from powerloop.kernel.hooks.contexts import TimerFiring
+from powerloop.kernel.hooks.decisions import CancelTimer, Postpone, Veto
+from powerloop.kernel.hooks.hook import Hook
+from powerloop.kernel.hooks.stages import Stage
+from powerloop.kernel.messages import Block
+
+#: How much later a timer fires whose guard failed: its wake-up must not get lost.
+AFTER_FAILURE: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """The timer fires."""
+
+    #: The input of the send that it makes.
+    content: tuple[Block, ...]
+
+
+#: What becomes of a firing; a `Veto` drops it.
+Firing: TypeAlias = Fire | Veto | Postpone | CancelTimer
+
+
+async def decide_firing(hooks: Sequence[Hook], firing: TimerFiring) -> Firing:
+    """What becomes of the firing. Changes are chained; the first hook that says anything else settles it."""
+    log_fields = {"session_id": firing.session_id, "timer_id": firing.timer_id}
+    on_time: Firing = Fire(firing.content)
+    try:
+        return await Chain(hooks, log_fields).ask(
+            Stage.TIMER,
+            on_time,
+            lambda hook, value: hook.timer(replace(firing, content=_content(value, firing))),
+            _decided,
+            lambda value: not isinstance(value, Fire),
+        )
+    except HookVeto as error:
+        return Veto(error.reason)
+    except HookFailed:
+        return Postpone(AFTER_FAILURE)
+
+
+def _content(value: Firing, firing: TimerFiring) -> tuple[Block, ...]:
+    return value.content if isinstance(value, Fire) else firing.content
+
+
+def _decided(_on_time: Firing, decision: object) -> Firing:
+    match decision:
+        case Postpone(by=by) if by <= timedelta(0):
+            raise ValueError("a timer is postponed by more than nothing.")
+        case Postpone() | CancelTimer():
+            return decision
+        case _:
+            return Fire(input_of(decision))
