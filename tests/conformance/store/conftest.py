@@ -4,8 +4,10 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,10 @@ from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
-from powerloop.kernel.ports.journal import Ending, ModelCommit
+from powerloop.kernel.ports.journal import Ending, ModelCommit, Suspension
 from powerloop.kernel.ports.lease import Leases
 from powerloop.kernel.ports.store import Store
-from powerloop.kernel.sends import Accepted, Claim, NewSend, Send, StopReason
+from powerloop.kernel.sends import Accepted, Claim, NewSend, Send, SendStatus, StopReason
 from powerloop.kernel.sessions import NewSession, Session
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 from powerloop.store import migrate, open_leases, open_store
@@ -43,6 +45,8 @@ class Desk:
     #: Rows of the ledger: send, round, attempt, model, purpose, outcome, error code, tokens in and out, ms,
     #: and whether the tokens are estimated.
     ledger: Callable[[], list[tuple[Any, ...]]]
+    #: Has a running send wait, behind the back of the store.
+    halt: Callable[[SendId], None]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     LONG: timedelta = LONG
 
@@ -148,21 +152,25 @@ class Desk:
         claim = await self.running()
         await self.asked(claim, *call_ids, *others, effect=Effect.ONCE)
         await self.store.journal.start_calls(claim.fence, [CallId(name) for name in call_ids])
-        questions = self.questions(*call_ids)
-        await self.store.journal.suspend(claim.fence, questions)
-        return claim, [question.id for question in questions]
+        suspension = self.doubts(*call_ids)
+        await self.store.journal.suspend(claim.fence, suspension)
+        return claim, [question.id for question in suspension.interactions]
 
-    def questions(self, *call_ids: str) -> list[NewInteraction]:
-        """Questions to people about calls in doubt."""
-        return [
-            NewInteraction(
-                id=InteractionId(f"question-{next(self.numbers):03}"),
-                kind=InteractionKind.IN_DOUBT,
-                call_id=CallId(name),
-                prompt=f"Did {name} happen?",
-            )
-            for name in call_ids
-        ]
+    def doubts(self, *call_ids: str) -> Suspension:
+        """To wait for people, who are asked about calls in doubt."""
+        asked = (
+            self.question(name, InteractionKind.IN_DOUBT, prompt=f"Did {name} happen?") for name in call_ids
+        )
+        return Suspension(interactions=tuple(asked))
+
+    def question(
+        self, call_id: str, kind: InteractionKind = InteractionKind.INPUT, **fields: Any
+    ) -> NewInteraction:
+        """A question to a person about a call."""
+        name = InteractionId(f"question-{next(self.numbers):03}")
+        return NewInteraction(
+            id=name, kind=kind, call_id=CallId(call_id), **{"prompt": f"{call_id}?", **fields}
+        )
 
     async def asked(self, claim: Claim, *call_ids: str, **options: Any) -> None:
         """Commit a model's message that asks for calls."""
@@ -235,10 +243,14 @@ async def desk(store_kind: str, store_url: str) -> AsyncIterator[Desk]:
     store: Store
     if store_kind == "memory":
         store = memory = MemoryStore()
-        desk = Desk(store, MemoryLeases(memory), lambda: memory_ledger(memory))
+        desk = Desk(
+            store, MemoryLeases(memory), lambda: memory_ledger(memory), partial(halt_in_memory, memory)
+        )
     else:
         store = open_store(store_url, portable=store_kind == "portable")
-        desk = Desk(store, open_leases(store_url), lambda: sql_ledger(store_url))
+        desk = Desk(
+            store, open_leases(store_url), lambda: sql_ledger(store_url), partial(sql_halt, store_url)
+        )
     await store.open()
     yield desk
     await store.close()
@@ -265,11 +277,26 @@ def memory_ledger(store: MemoryStore) -> list[tuple[Any, ...]]:
 
 
 def sql_ledger(url: str) -> list[tuple[Any, ...]]:
-    if url.startswith("sqlite"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-        try:
-            return connection.execute(LEDGER.format("")).fetchall()
-        finally:
-            connection.close()
-    with psycopg.connect(url) as connection:
-        return connection.execute(LEDGER.format("powerloop.")).fetchall()
+    with sql(url) as (execute, schema):
+        return execute(LEDGER.format(schema)).fetchall()
+
+
+def halt_in_memory(store: MemoryStore, send_id: SendId) -> None:
+    send = store.state.sends[send_id]
+    store.state.sends[send_id] = replace(send, status=SendStatus.WAITING)
+
+
+def sql_halt(url: str, send_id: SendId) -> None:
+    with sql(url) as (execute, schema):
+        execute(f"UPDATE {schema}sends SET status = 'waiting' WHERE id = '{send_id}'")
+
+
+@contextmanager
+def sql(url: str) -> Iterator[tuple[Callable[[str], Any], str]]:
+    """What runs a statement on the database, and what goes before the names of its tables."""
+    if not url.startswith("sqlite"):
+        with psycopg.connect(url) as connection:
+            yield connection.execute, "powerloop."
+        return
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file, file:
+        yield file.execute, ""

@@ -21,7 +21,7 @@ WRITES: dict[str, Write] = {
     "commit_results": lambda desk, fence: desk.store.journal.commit_results(
         fence, ResultsCommit(outcomes=(desk.done("open"),), message=desk.results(desk.done("open")))
     ),
-    "suspend": lambda desk, fence: desk.store.journal.suspend(fence, desk.questions("open")),
+    "suspend": lambda desk, fence: desk.store.journal.suspend(fence, desk.doubts("open")),
     "finish": lambda desk, fence: desk.store.journal.finish(fence, desk.completed()),
     "hand_over": lambda desk, fence: desk.store.journal.hand_over(fence),
 }
@@ -86,7 +86,7 @@ async def test_a_finished_send_takes_no_writes(desk, claim, write):
 
 
 async def test_a_send_that_waits_takes_no_writes(desk, claim, write):
-    await desk.store.journal.suspend(claim.fence, desk.questions("open"))
+    await desk.store.journal.suspend(claim.fence, desk.doubts("open"))
     before = await desk.everything(claim)
     with pytest.raises(Fenced):
         await write(desk, claim.fence)

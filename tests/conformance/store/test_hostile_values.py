@@ -7,7 +7,7 @@ import pytest
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId, SendId, SessionId, WorkerId
 from powerloop.kernel.messages import ImageBlock, NewMessage, ReasoningBlock, Role, TextBlock, ToolCallBlock
-from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
+from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
 from powerloop.kernel.sends import SendError, StopReason
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -139,10 +139,13 @@ async def test_a_cancel_is_cleaned(desk, dirty, clean):
 async def test_a_question_is_cleaned(desk, dirty, clean):
     claim = await desk.running()
     await desk.asked(claim, f"call {dirty}", arguments={dirty: dirty})
-    (question,) = desk.questions(f"call {dirty}")
-    await desk.store.journal.suspend(claim.fence, [replace(question, prompt=dirty)])
+    question = desk.question(
+        f"call {dirty}", prompt=dirty, schema={dirty: dirty}, choices=(dirty,), default={dirty: dirty}
+    )
+    await desk.store.journal.suspend(claim.fence, Suspension(interactions=(question,)))
     (asked,) = await desk.store.interactions.list()
     assert (asked.call_id, asked.prompt, asked.arguments) == (f"call {clean}", clean, {clean: clean})
+    assert (asked.schema, asked.choices, asked.default) == ({clean: clean}, (clean,), {clean: clean})
 
 
 @every_text

@@ -143,7 +143,7 @@ class TestResume:
     async def test_a_send_that_waits_for_nothing_is_queued_again(self, desk):
         claim = await desk.running()
         await desk.asked(claim, "a")
-        await desk.store.journal.suspend(claim.fence, ())
+        desk.halt(claim.send.id)
         (send,) = await desk.store.recovery.resume(10)
         assert (send.id, send.status, send.attempt) == (claim.send.id, SendStatus.QUEUED, 1)
         assert (await desk.claimed(send)).fence.epoch == 2

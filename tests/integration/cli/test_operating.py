@@ -16,7 +16,7 @@ from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, ToolCallBlock
-from powerloop.kernel.ports.journal import ModelCommit
+from powerloop.kernel.ports.journal import ModelCommit, Suspension
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 from powerloop.store import open_store
 
@@ -64,7 +64,7 @@ async def _suspend(url, send_id):
         call_id=call.id,
         prompt="Was it paid?",
     )
-    await store.journal.suspend(claim.fence, [question])
+    await store.journal.suspend(claim.fence, Suspension(interactions=(question,)))
     await store.close()
 
 

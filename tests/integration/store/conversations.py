@@ -9,7 +9,7 @@ from powerloop.kernel.endings import CutOff, cancelled, failure
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
-from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
+from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
 from powerloop.kernel.ports.lease import Leases
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Claim, NewSend, Send, SendError, StopReason
@@ -111,4 +111,4 @@ class Conversations:
             call_id=CallId("maybe"),
             prompt="Did it happen?",
         )
-        await self.store.journal.suspend(claim.fence, [question])
+        await self.store.journal.suspend(claim.fence, Suspension(interactions=(question,)))

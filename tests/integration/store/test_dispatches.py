@@ -6,7 +6,7 @@ from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import user_message
-from powerloop.kernel.ports.journal import ModelCommit
+from powerloop.kernel.ports.journal import ModelCommit, Suspension
 from powerloop.store import open_store
 
 CALL = NewToolCall(id=CallId("call"), name="look", arguments={}, effect=Effect.ONCE, index=0)
@@ -38,9 +38,10 @@ def dispatches(bench):
 
 
 def doubt(name):
-    return NewInteraction(
+    question = NewInteraction(
         id=InteractionId(name), kind=InteractionKind.IN_DOUBT, call_id=CALL.id, prompt="Did it happen?"
     )
+    return Suspension(interactions=(question,))
 
 
 async def test_a_send_is_dispatched_once_it_is_the_head(bench, store, dispatches):
@@ -61,13 +62,13 @@ async def test_whatever_gives_a_send_back_dispatches_it_again(bench, store, disp
     assert await dispatches("first") == 2
 
     await journal.commit_model(claim.fence, COMMIT)
-    await journal.suspend(claim.fence, [doubt("question")])
+    await journal.suspend(claim.fence, doubt("question"))
     assert await dispatches("first") == 2
     answered = await store.interactions.answer(InteractionId("question"), {"action": "run"})
     assert await dispatches("first") == 3
 
     claim = await journal.claim(answered.ready, worker)
-    await journal.suspend(claim.fence, [doubt("again")])
+    await journal.suspend(claim.fence, doubt("again"))
     await store.sends.cancel(SendId("first"))
     assert await dispatches("first") == 4
 

@@ -8,7 +8,7 @@ from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, TextBlock
-from powerloop.kernel.ports.journal import Committed, ModelCommit, ResultsCommit
+from powerloop.kernel.ports.journal import Committed, ModelCommit, ResultsCommit, Suspended, Suspension
 from powerloop.kernel.sends import CancelEffect, SendStatus
 from powerloop.store.advancing import advance_session
 
@@ -125,7 +125,7 @@ WRITES = {
     "commit_results": lambda journal, fence: journal.commit_results(
         fence, ResultsCommit(outcomes=(), message=MESSAGE)
     ),
-    "suspend": lambda journal, fence: journal.suspend(fence, [QUESTION]),
+    "suspend": lambda journal, fence: journal.suspend(fence, Suspension(interactions=(QUESTION,))),
 }
 
 
@@ -136,7 +136,8 @@ async def test_a_commit_that_waited_for_a_request_tells_of_it(bench, meanwhile, 
     await bench.store.journal.commit_model(claim.fence, commit)
     committed = await meanwhile(WRITES[name](bench.store.journal, claim.fence), REQUEST.format("first"))
 
-    assert committed == Committed(seq=2 if name == "suspend" else 3, cancel_requested=True)
+    told = {"suspend": Suspended(waiting=False, cancel_requested=True)}
+    assert committed == told.get(name, Committed(seq=3, cancel_requested=True))
     assert (await bench.store.sends.find(claim.send.id)).status is SendStatus.RUNNING
     assert await bench.rows("SELECT 1 FROM powerloop.interactions") == []
     assert await bench.rows("SELECT 1 FROM powerloop.tool_calls WHERE status <> 'pending'") == []

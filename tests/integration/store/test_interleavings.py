@@ -8,7 +8,7 @@ import pytest
 from powerloop.kernel.errors import Fenced
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.messages import user_message
-from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
+from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
 from powerloop.kernel.sends import SendStatus, StopReason
 
 MESSAGE = user_message("late")
@@ -165,7 +165,7 @@ WRITES = {
     "commit_results": lambda journal, fence: journal.commit_results(
         fence, ResultsCommit(outcomes=(), message=MESSAGE)
     ),
-    "suspend": lambda journal, fence: journal.suspend(fence, []),
+    "suspend": lambda journal, fence: journal.suspend(fence, Suspension()),
     "finish": lambda journal, fence: journal.finish(
         fence, Ending.completed(StopReason.END_TURN, rounds=1, output=(), messages=(MESSAGE,))
     ),

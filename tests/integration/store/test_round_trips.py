@@ -8,8 +8,7 @@ from psycopg.pq import Trace
 from sqlalchemy import event
 
 from powerloop.kernel.calls import Effect, NewToolCall
-from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
-from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.ids import CallId, SendId, WorkerId
 from powerloop.kernel.messages import NewMessage, Role, TextBlock
 from powerloop.kernel.ports.journal import ModelCommit, ResultsCommit
 from powerloop.store.postgres import statements
@@ -71,9 +70,6 @@ async def test_each_hot_method_is_one_round_trip_and_at_most_one_transaction(ben
     )
     commit = ModelCommit(round=1, message=message, calls=calls, entries=())
     results = ResultsCommit(outcomes=(), message=message)
-    question = NewInteraction(
-        id=InteractionId("question"), kind=InteractionKind.IN_DOUBT, call_id=CallId("call-1"), prompt="?"
-    )
     hot = {
         "accept": (lambda: sends.accept(bench.new_send("second")), 1),
         "find": (lambda: sends.find(claim.send.id), 0),
@@ -83,7 +79,6 @@ async def test_each_hot_method_is_one_round_trip_and_at_most_one_transaction(ben
         "commit_model": (lambda: journal.commit_model(claim.fence, commit), 1),
         "start_calls": (lambda: journal.start_calls(claim.fence, [CallId("call-1")]), 1),
         "commit_results": (lambda: journal.commit_results(claim.fence, results), 1),
-        "suspend": (lambda: journal.suspend(claim.fence, [question]), 1),
     }
     counted = {}
     for name, (call, _) in hot.items():
@@ -129,5 +124,5 @@ async def test_a_refused_claim_writes_nothing(bench):
 
 def test_each_statement_is_short_enough_for_the_driver_to_parse_once():
     texts = {name: value for name, value in vars(statements).items() if isinstance(value, bytes)}
-    assert len(texts) == 11
+    assert len(texts) == 10
     assert {name: len(text) for name, text in texts.items() if len(text) > MAX_CACHED_STATEMENT_LENGTH} == {}
