@@ -10,6 +10,7 @@ from powerloop.kernel.errors import (
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import NewSend, Send
 from powerloop.kernel.sessions import Session, SessionStatus
+from powerloop.store.double_texting import policy_of
 
 
 def refusal(session: Session | None, new: NewSend) -> PowerLoopError | None:
@@ -18,7 +19,7 @@ def refusal(session: Session | None, new: NewSend) -> PowerLoopError | None:
         return SessionNotFound(new.session_id)
     if session.status is SessionStatus.CLOSED:
         return SessionClosed(session.id)
-    if (new.policy or session.policy) is Policy.REJECT and session.pending:
+    if policy_of(session, new) is Policy.REJECT and session.pending:
         return SessionBusy(session.id)
     return None
 

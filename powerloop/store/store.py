@@ -29,8 +29,9 @@ class SqlStore:
             self._journal = PortableJournal(self._database, acceptance)
             self._sends = SqlSends(self._database, acceptance)
         else:
-            hot = PostgresAcceptance(self._database)
-            rest = PortableJournal(self._database, PortableAcceptance(self._database))
+            acceptance = PortableAcceptance(self._database)
+            hot = PostgresAcceptance(self._database, acceptance)
+            rest = PortableJournal(self._database, acceptance)
             self._journal = PostgresJournal(self._database, hot, rest)
             self._sends = SqlSends(self._database, hot)
         self._sessions = SqlSessions(self._database)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from powerloop.kernel.ids import Epoch, SendId, SessionId
+from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject, clean_text
 from powerloop.kernel.sends import (
     Accepted,
@@ -14,11 +14,9 @@ from powerloop.kernel.sends import (
     Send,
     SendStatus,
 )
-from powerloop.kernel.sessions import Session
-from powerloop.kernel.usage import Usage
-from powerloop.store.admission import refusal, same_send
 from powerloop.store.inputs import checked_send, checked_send_id, send_name, session_name
 from powerloop.store.matching import has_metadata
+from powerloop.store.memory.acceptance import accept_in
 from powerloop.store.memory.children import bound_to
 from powerloop.store.memory.state import State
 
@@ -31,22 +29,7 @@ class MemorySends:
 
     async def accept(self, new: NewSend) -> Accepted:
         new = checked_send(new)
-        if earlier := self._earlier(new):
-            return Accepted(send=earlier, created=False, is_head=False)
-        session = self._state.sessions.get(new.session_id)
-        if refused := refusal(session, new):
-            raise refused
-        assert session is not None
-        session = replace(session, accepted=session.accepted + 1, updated_at=self._state.clock.now())
-        send = self._queued(new, session)
-        self._state.sessions[session.id] = session
-        self._state.sends[send.id] = send
-        if session.pending == 1:
-            send = self._state.make_ready(send)
-        self._state.queues.setdefault(session.id, []).append(send.id)
-        if send.idempotency_key is not None:
-            self._state.keys[session.id, send.idempotency_key] = send.id
-        return Accepted(send=send, created=True, is_head=session.pending == 1)
+        return accept_in(self._state, self._state.sessions.get(new.session_id), new)
 
     async def find(self, send_id: SendId) -> Send | None:
         return self._state.sends.get(send_name(send_id))
@@ -113,44 +96,6 @@ class MemorySends:
             return Cancellation(send_id=send.id, effect=CancelEffect.REQUESTED, send=send)
         ready = self._state.make_ready(send, status=SendStatus.QUEUED, owner=None)
         return Cancellation(send_id=send.id, effect=CancelEffect.REQUESTED, send=ready, ready=ready)
-
-    def _earlier(self, new: NewSend) -> Send | None:
-        """The send that was accepted before under the same key or the same id."""
-        if new.idempotency_key is not None:
-            known = self._state.keys.get((new.session_id, new.idempotency_key))
-            if known is not None:
-                return self._state.sends[known]
-        earlier = self._state.sends.get(new.id)
-        return same_send(earlier, new) if earlier else None
-
-    def _queued(self, new: NewSend, session: Session) -> Send:
-        return Send(
-            id=new.id,
-            session_id=session.id,
-            agent=session.agent,
-            position=session.accepted,
-            status=SendStatus.QUEUED,
-            policy=new.policy or session.policy,
-            content=new.content,
-            idempotency_key=new.idempotency_key,
-            priority=new.priority,
-            metadata=new.metadata,
-            attempt=0,
-            strikes=0,
-            epoch=Epoch(0),
-            owner=None,
-            rounds=0,
-            usage=Usage(),
-            stop_reason=None,
-            error=None,
-            cancel=None,
-            output=(),
-            created_at=self._state.clock.now(),
-            dispatched_at=None,
-            started_at=None,
-            ended_at=None,
-            spec=session.origin.spec if session.origin else None,
-        )
 
 
 def _age(send: Send) -> tuple[object, ...]:

@@ -2,21 +2,26 @@
 
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from powerloop.kernel.codec import content_to_json
 from powerloop.kernel.errors import RowRefused
 from powerloop.kernel.ids import SendId
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Accepted, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.store.acceptance import SENDS, TAKEN, earlier_or_refused, find_earlier
 from powerloop.store.admission import refusal
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
+from powerloop.store.double_texting import ends_head, policy_of, reason_of
+from powerloop.store.heads import find_head
 from powerloop.store.inputs import checked_send, send_name
 from powerloop.store.portable.locking import lock_session
-from powerloop.store.rows import send_of
-from powerloop.store.schema import TOKEN_COLUMNS, sends, sessions
+from powerloop.store.portable.writing import change_send, change_session
+from powerloop.store.readiness import readied
+from powerloop.store.rows import cancel_row, send_of
+from powerloop.store.schema import TOKEN_COLUMNS, sends
 
 
 class PortableAcceptance:
@@ -29,7 +34,7 @@ class PortableAcceptance:
         new = checked_send(new)
         try:
             async with self._database.transaction() as run:
-                return await _accept(run, new)
+                return await accept_in(run, await lock_session(run, new.session_id), new)
         except RowRefused as refused:
             # The id was taken in another session, which our lock does not cover.
             if refused.constraint not in TAKEN:
@@ -41,27 +46,60 @@ class PortableAcceptance:
         return send_of(rows[0]) if rows else None
 
 
-async def _accept(run: Run, new: NewSend) -> Accepted:
-    session = await lock_session(run, new.session_id)
+async def accept_in(run: Run, session: Session | None, new: NewSend) -> Accepted:
+    """Accept a send in a transaction that has its session locked; errors as `Sends.accept`.
+
+    Args:
+        run: Runs statements in the transaction.
+        session: The session, as it stands under the lock.
+        new: The send, as `checked_send` returns it.
+    """
     if earlier := await find_earlier(run, new):
         return Accepted(send=earlier, created=False, is_head=False)
     if refused := refusal(session, new):
         raise refused
     assert session is not None
     position, is_head = session.accepted + 1, session.pending == 0
-    await run(update(sessions).where(sessions.c.id == session.id).values(accepted=position, updated_at=now()))
-    await run(insert(sends).values(_new_row(new, session, position, is_head=is_head)))
-    row = (await run(SENDS.where(sends.c.id == new.id)))[0]
-    return Accepted(send=send_of(row), created=True, is_head=is_head)
+    policy = policy_of(session, new)
+    interrupted = await _interrupt(run, session, new, policy) if ends_head(policy) else None
+    steering = session.steering + (policy is Policy.STEER and not is_head)
+    await change_session(run, session.id, accepted=position, steering=steering)
+    await run(insert(sends).values(_new_row(new, policy, position, is_head=is_head)))
+    return Accepted(
+        send=await _send(run, new.id),
+        created=True,
+        is_head=is_head,
+        interrupted=interrupted,
+        ready=interrupted if interrupted and interrupted.status is SendStatus.QUEUED else None,
+    )
 
 
-def _new_row(new: NewSend, session: Session, position: int, *, is_head: bool) -> dict[str, Any]:
+async def _interrupt(run: Run, session: Session, new: NewSend, policy: Policy) -> Send | None:
+    """Ask for the end of the send that has started; that one, if there is one."""
+    head = await find_head(run, session)
+    if head is None or head.started_at is None or head.status.is_final:
+        return None
+    values: dict[str, object] = {"rolled_back": sends.c.rolled_back | (policy is Policy.ROLLBACK)}
+    if head.cancel is None:
+        values |= cancel_row(reason_of(policy, new.id), "", now())
+    if head.status is not SendStatus.RUNNING:
+        # Its transcript is to be closed, which takes a worker.
+        values |= readied()
+    await change_send(run, head.id, **values)
+    return await _send(run, head.id)
+
+
+async def _send(run: Run, send_id: SendId) -> Send:
+    return send_of((await run(SENDS.where(sends.c.id == send_id)))[0])
+
+
+def _new_row(new: NewSend, policy: Policy, position: int, *, is_head: bool) -> dict[str, Any]:
     return {
         "id": new.id,
         "session_id": new.session_id,
         "position": position,
         "status": SendStatus.QUEUED.value,
-        "policy": (new.policy or session.policy).value,
+        "policy": policy.value,
         "content": content_to_json(new.content),
         "idempotency_key": new.idempotency_key,
         "priority": new.priority,

@@ -26,7 +26,7 @@ from powerloop.store.advancing import advance
 from powerloop.store.children import start_children, tell_parent
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
-from powerloop.store.heads import is_head
+from powerloop.store.heads import find_head, is_head
 from powerloop.store.inputs import cleaned_error, send_name, session_name
 from powerloop.store.ledger import last_round, total_usage
 from powerloop.store.portable.acceptance import PortableAcceptance
@@ -63,7 +63,7 @@ class PortableJournal:
     async def claim(self, send: Send, worker: WorkerId) -> Claim | None:
         async with self._database.transaction() as run:
             session = await lock_session(run, send.session_id)
-            head = await _head(run, session) if session else None
+            head = await find_head(run, session) if session else None
             if session is None or head is None or head.id != send.id or not await _is_free(run, head, worker):
                 return None
             epoch = Epoch(session.epoch + 1)
@@ -196,12 +196,6 @@ async def _send(run: Run, send_id: SendId) -> Send:
 
 def _committed(seq: Seq, session: Session, send: Send) -> Committed:
     return Committed(seq=seq, cancel_requested=send.cancel is not None, steering=session.steering > 0)
-
-
-async def _head(run: Run, session: Session) -> Send | None:
-    place = sends.c.position == session.finished + 1
-    rows = await run(SENDS.where(sends.c.session_id == session.id, place))
-    return send_of(rows[0]) if rows else None
 
 
 async def _is_free(run: Run, head: Send, worker: WorkerId) -> bool:

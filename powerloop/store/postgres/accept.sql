@@ -8,6 +8,9 @@
 -- invisible to them. Then the unique keys refuse our row, and the count is undone with it; the caller reads
 -- the twin.
 --
+-- What a busy session does with a send that is not to wait for its turn is not done here: then, as with all
+-- that is refused, nothing is written, and the caller accepts it in a transaction.
+--
 -- clock_timestamp() is asked under the lock, so the order in time within a session is the order of places.
 WITH counted AS (
     UPDATE powerloop.sessions AS s
@@ -15,13 +18,14 @@ WITH counted AS (
            updated_at = clock_timestamp()
      WHERE s.id = %(session_id)s
        AND s.status = 'open'
-       AND (coalesce(%(policy)s, s.policy) <> 'reject' OR s.accepted = s.finished)
+       AND (coalesce(%(policy)s, s.policy) = 'enqueue' OR s.accepted = s.finished)
        AND NOT EXISTS (SELECT FROM powerloop.sends AS x WHERE x.id = %(id)s)
        AND NOT EXISTS (
            SELECT FROM powerloop.sends AS x
             WHERE x.session_id = %(session_id)s AND x.idempotency_key = %(idempotency_key)s
        )
-    RETURNING s.agent, s.spec, coalesce(%(policy)s, s.policy) AS policy, s.accepted AS position, s.accepted = s.finished + 1 AS is_head
+    RETURNING s.agent, s.spec, coalesce(%(policy)s, s.policy) AS policy, s.accepted AS position,
+              s.accepted = s.finished + 1 AS is_head
 ), added AS (
     INSERT INTO powerloop.sends (
         id, session_id, position, status, policy, content, idempotency_key, priority, metadata,
@@ -42,5 +46,6 @@ SELECT added.id, added.session_id, counted.agent, added.position, added.status, 
        added.owner, added.rounds, added.input_tokens, added.output_tokens, added.cached_tokens,
        added.cache_write_tokens, added.reasoning_tokens, added.stop_reason, added.error_code,
        added.error_message, added.cancel_requested_at, added.cancel_reason, added.cancel_actor, added.output,
-       added.created_at, added.dispatched_at, added.started_at, added.ended_at, added.lineage, counted.spec, counted.is_head
+       added.created_at, added.dispatched_at, added.started_at, added.ended_at, added.lineage, counted.spec,
+       counted.is_head
   FROM added CROSS JOIN counted

@@ -5,25 +5,31 @@ from typing import Any
 from powerloop.kernel.errors import RowRefused
 from powerloop.kernel.ids import SendId
 from powerloop.kernel.sends import Accepted, NewSend, Send
-from powerloop.store.acceptance import TAKEN, earlier_or_refused
+from powerloop.store.acceptance import TAKEN
 from powerloop.store.database import Database, Row
 from powerloop.store.encoding import encode, encode_content
 from powerloop.store.inputs import checked_send, send_name
+from powerloop.store.portable.acceptance import PortableAcceptance
 from powerloop.store.postgres import statements
 from powerloop.store.rows import send_of
 
 
 class PostgresAcceptance:
-    """Accepts and finds sends in one round trip each."""
+    """Accepts and finds sends in one round trip each.
 
-    def __init__(self, database: Database) -> None:
+    What the statement does not take, a send told again or one that finds its session busy and is not to wait,
+    is done as on any database.
+    """
+
+    def __init__(self, database: Database, portable: PortableAcceptance) -> None:
         self._database = database
+        self._portable = portable
 
     async def accept(self, new: NewSend) -> Accepted:
         new = checked_send(new)
         row = await self._added(new)
         if row is None:
-            return await earlier_or_refused(self._database.read, new)
+            return await self._portable.accept(new)
         return Accepted(send=send_of(row), created=True, is_head=row["is_head"])
 
     async def find(self, send_id: SendId) -> Send | None:
