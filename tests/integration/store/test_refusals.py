@@ -12,7 +12,10 @@ from powerloop.store import migrate
 
 Execute = Callable[[str], None]
 
-SESSION = "INSERT INTO sessions VALUES ('s', 'a', 'open', '{}', 1, 1, 3, 0, '2026-01-01', '2026-01-01')"
+SESSION = (
+    "INSERT INTO sessions (id, agent, status, metadata, epoch, seq, accepted, finished, created_at, "
+    "updated_at) VALUES ('s', 'a', 'open', '{}', 1, 1, 3, 0, '2026-01-01', '2026-01-01')"
+)
 SEND = (
     "INSERT INTO sends (id, session_id, position, status, policy, content, priority, metadata, attempt, "
     "strikes, dispatches, epoch, rounds, input_tokens, output_tokens, cached_tokens, cache_write_tokens, "
@@ -24,8 +27,9 @@ CALL = (
     "epoch, created_at) VALUES ('x', 1, 0, 'c', 's', 't', '{}', 'read', 'pending', 1, '2026-01-01')"
 )
 QUESTION = (
-    "INSERT INTO interactions VALUES ('q', 'in_doubt', 'open', 's', 'x', 'c', 't', '{}', 'Did it happen?', "
-    "NULL, '', '2026-01-01', NULL)"
+    "INSERT INTO interactions (id, kind, status, session_id, send_id, call_id, tool, arguments, prompt, "
+    "actor, created_at) VALUES ('q', 'in_doubt', 'open', 's', 'x', 'c', 't', '{}', 'Did it happen?', '', "
+    "'2026-01-01')"
 )
 MESSAGE = "INSERT INTO messages VALUES ('s', 1, 'user', '[]', 'x', 1, '{}', '2026-01-01')"
 
@@ -66,6 +70,10 @@ def execute(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Execute]
         "UPDATE sessions SET epoch = -1",
         "UPDATE sessions SET agent = ''",
         "UPDATE sessions SET metadata = NULL",
+        "UPDATE sessions SET policy = 'maybe'",
+        "UPDATE sessions SET steering = -1",
+        "UPDATE sessions SET parent_id = 'x'",
+        "UPDATE sessions SET parent_id = 'x', lifecycle = 'short'",
         SEND.format(id="x", position=3),
         SEND.format(id="z", position=1),
         SEND.format(id="", position=3),
@@ -93,6 +101,8 @@ def execute(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Execute]
         "UPDATE sends SET status = 'cancelled', ended_at = '2026-01-01'",
         "UPDATE sends SET cancel_requested_at = '2026-01-01'",
         "UPDATE sends SET cancel_reason = '', cancel_actor = ''",
+        "UPDATE sends SET parent_send_id = 'p'",
+        "UPDATE sends SET root_id = 'r', lineage = '{}'",
         "UPDATE tool_calls SET status = 'done'",
         "UPDATE tool_calls SET status = 'done', result = 'x'",
         "UPDATE tool_calls SET status = 'done', ended_at = '2026-01-01'",
