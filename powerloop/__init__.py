@@ -6,7 +6,7 @@ The public face. What is not listed here may change in any release.
 from powerloop.client.blocking import BlockingSendHandle, PowerLoop
 from powerloop.client.handles import SendHandle, SendResult
 from powerloop.client.loop import AsyncPowerLoop
-from powerloop.kernel.agents import Agent, ModelSettings
+from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import Effect, Finding
 from powerloop.kernel.errors import (
     Fenced,
@@ -29,6 +29,7 @@ from powerloop.kernel.messages import (
     ToolCallBlock,
     ToolResultBlock,
 )
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Cancellation, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.sessions import Session, SessionStatus

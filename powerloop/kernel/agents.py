@@ -1,13 +1,15 @@
 """Agents: named definitions of a model, its instructions, its tools and its limits."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 from powerloop.kernel.errors import AgentUnknown, InvalidInput
+from powerloop.kernel.hooks.hook import Hook, check_hooks
 from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.tools import Tool
 
@@ -15,26 +17,12 @@ MAX_AGENT_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSettings:
-    """How a model is to answer. What is `None` is left to the provider."""
-
-    temperature: float | None = None
-    #: The most tokens of one answer. Anthropic needs a number: 8192 where this is `None`.
-    max_output_tokens: int | None = None
-    #: Tokens the model may spend on reasoning (Anthropic ``thinking``); `None`: no reasoning is asked for.
-    reasoning_tokens: int | None = None
-    #: Passed to the provider as it stands, in the body of the request.
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """A named definition: model, instructions, tools, limits.
 
     Raises:
-        InvalidInput: a name is empty or too long, two tools have one name, a limit is not positive, or the
-        model is
-            not given as ``provider:model``.
+        InvalidInput: a name is empty or too long, two tools or two hooks have one name, a limit is not
+            positive, or the model is not given as ``provider:model``.
     """
 
     name: str
@@ -53,11 +41,14 @@ class Agent:
     tree: TreeLimits = field(default_factory=TreeLimits)
     #: What happens to a send that says nothing about it and finds its session busy: `kernel.policies`.
     policy: Policy = Policy.ENQUEUE
+    #: Who observes, changes or vetoes what its sends do, in this order: `powerloop.kernel.hooks`.
+    hooks: Sequence[Hook] = ()
     #: What its tools get as `ToolContext.deps`: clients, pools, configuration.
     deps: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tools", tuple(self.tools))
+        object.__setattr__(self, "hooks", tuple(self.hooks))
         if not 1 <= len(self.name) <= MAX_AGENT_NAME_LENGTH:
             raise InvalidInput(
                 f"an agent's name has 1 to {MAX_AGENT_NAME_LENGTH} characters, not {len(self.name)}."
@@ -73,6 +64,7 @@ class Agent:
         if self.model_timeout <= timedelta(0):
             raise InvalidInput(f"agent {self.name!r}: model_timeout must be longer than nothing.")
         _check_tools(self.name, self.tools)
+        check_hooks(self.name, self.hooks)
 
 
 def _check_tools(agent: str, tools: Iterable[Any]) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
+from powerloop.kernel.agents import Agent
 from powerloop.kernel.announce import Announcer
 from powerloop.kernel.calls import ToolCall
 from powerloop.kernel.cancellation import current_task, to_its_end
+from powerloop.kernel.carrying import CallRunner
 from powerloop.kernel.crash_points import CrashPoint, passing
 from powerloop.kernel.decide import (
     CallModel,
@@ -26,7 +28,8 @@ from powerloop.kernel.decide import (
 from powerloop.kernel.dispatch import activation_of
 from powerloop.kernel.driving import Outcome, Ports, Release
 from powerloop.kernel.endings import cancelled, failure
-from powerloop.kernel.errors import Fenced, ModelError, PowerLoopError, StoreUnavailable
+from powerloop.kernel.errors import Fenced, HookError, ModelError, PowerLoopError, StoreUnavailable
+from powerloop.kernel.hooks import Hooks
 from powerloop.kernel.messages import Role
 from powerloop.kernel.perform import Performer
 from powerloop.kernel.ports.journal import Ending
@@ -68,7 +71,7 @@ class Attempt:
         self._performer = Performer(
             journal=ports.journal,
             models=ports.models,
-            toolbox=ports.toolbox,
+            runner=CallRunner(toolbox=ports.toolbox, announcer=self._announcer, hooks=Hooks((), claim.send)),
             announcer=self._announcer,
             clock=ports.clock,
             on_commit=on_commit,
@@ -128,7 +131,7 @@ class Attempt:
             raise
         except PowerLoopError as error:
             logger.warning("send failed", extra={**self.ids, "code": error.code})
-            entries = error.attempts if isinstance(error, ModelError) else ()
+            entries = error.attempts if isinstance(error, ModelError | HookError) else ()
             return await self._failed(SendError(code=error.code, message=str(error)), entries)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and current_task().cancelling():
@@ -162,7 +165,7 @@ class Attempt:
 
     async def _load(self) -> Turn:
         send = self._claim.send
-        agent = narrowed(self._ports.agents, send)
+        agent = await self._with_hooks(narrowed(self._ports.agents, send))
         messages = tuple(await self._ports.journal.load_window(send.session_id, send.id))
         calls = tuple(await self._ports.journal.load_calls(send.id)) if awaits_results(messages) else ()
         return Turn(
@@ -173,6 +176,11 @@ class Attempt:
             rounds=send.rounds,
             steering=self._claim.steering,
         )
+
+    async def _with_hooks(self, agent: Agent) -> Agent:
+        hooks = self._performer.hooks = Hooks(agent.hooks, self._claim.send, agent.deps)
+        instructions = await hooks.session_start(agent.instructions)
+        return agent if instructions == agent.instructions else replace(agent, instructions=instructions)
 
     async def _now(self) -> tuple[Send, tuple[ToolCall, ...]]:
         """The send as it is in the journal, and its calls whose results are not in the log yet."""
@@ -233,6 +241,7 @@ class Attempt:
         if ending.messages:
             self._announcer.committed(finished.seq, ending.messages[-1].role)
         self._announcer.ended(ending)
+        await self._performer.hooks.session_end(ending)
         return Release(outcome=Outcome.ENDED, publish=finished.ready)
 
     async def _suspend(self, step: Suspend) -> Release | None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from powerloop.kernel.agents import ModelSettings
 from powerloop.kernel.errors import ModelUnavailable
 from powerloop.kernel.ids import CallId, SendId, SessionId
 from powerloop.kernel.messages import (
@@ -20,6 +19,7 @@ from powerloop.kernel.messages import (
     ToolResultBlock,
     user_message,
 )
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.ports.model import ModelRequest
 from powerloop.llm import ModelCatalog
 from powerloop.testing.model_providers import IMPATIENT, WrittenDeltas, make_request

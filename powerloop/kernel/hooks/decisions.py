@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from powerloop.kernel.agents import ModelSettings
 from powerloop.kernel.jsontypes import JSON, JSONObject
 from powerloop.kernel.messages import Block, Message, NewMessage
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.ports.model import FinishReason
 from powerloop.kernel.tools import ToolSpec
 

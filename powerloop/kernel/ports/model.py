@@ -7,9 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from powerloop.kernel.agents import ModelSettings
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.messages import Block, Message, NewMessage
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.tools import ToolSpec
 from powerloop.kernel.usage import ModelCallEntry, Usage
 

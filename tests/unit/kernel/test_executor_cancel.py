@@ -158,7 +158,7 @@ async def test_cancelling_twice_is_cancelling_once(house, script, eventually):
 
 
 async def test_a_tool_that_ignores_its_cancellation_holds_nothing_up(house, script, eventually, monkeypatch):
-    monkeypatch.setattr("powerloop.kernel.perform._CLEAN_UP_S", 0.05)
+    monkeypatch.setattr("powerloop.kernel.carrying._CLEAN_UP_S", 0.05)
     here = house(make_agent(tools=(script.tool("stubborn"),)))
     may_end = asyncio.Event()
 

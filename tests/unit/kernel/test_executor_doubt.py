@@ -87,7 +87,7 @@ async def test_the_answer_of_a_person_lets_the_send_go_on(died_paying, answer, c
 
 
 async def test_a_probe_that_ignores_its_cancellation_holds_no_cancel_up(died_paying, eventually, monkeypatch):
-    monkeypatch.setattr("powerloop.kernel.perform._CLEAN_UP_S", 0.05)
+    monkeypatch.setattr("powerloop.kernel.carrying._CLEAN_UP_S", 0.05)
     here, send_id = await died_paying()
     may_end = asyncio.Event()
 

@@ -127,7 +127,7 @@ async def test_a_draining_process_begins_no_further_call(house, script):
 
 
 async def test_a_call_that_ends_after_its_send_tells_nothing(house, script, eventually, monkeypatch):
-    monkeypatch.setattr("powerloop.kernel.perform._CLEAN_UP_S", 0.05)
+    monkeypatch.setattr("powerloop.kernel.carrying._CLEAN_UP_S", 0.05)
     here = house(make_agent(tools=(script.tool("stubborn"),)))
     may_end, ended = asyncio.Event(), asyncio.Event()
 

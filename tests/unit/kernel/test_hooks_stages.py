@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from powerloop.kernel.agents import ModelSettings
 from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.errors import HookVeto
 from powerloop.kernel.hooks import (
@@ -25,6 +24,7 @@ from powerloop.kernel.hooks import (
 from powerloop.kernel.ids import CallId
 from powerloop.kernel.interactions import InteractionKind, Resolution
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, user_message
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
 from powerloop.kernel.ports.model import FinishReason, ModelReply, ModelRequest
 from powerloop.kernel.sends import SendError, StopReason

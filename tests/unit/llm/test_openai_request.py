@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from powerloop.kernel.agents import ModelSettings
 from powerloop.kernel.ids import CallId
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.llm.network import encoded
 from powerloop.llm.openai_request import encode
 from powerloop.testing.model_providers import make_request
