@@ -10,7 +10,6 @@ from powerloop.client.producer import Producer, SendOptions, new_send
 from powerloop.kernel.codec import content_from_json
 from powerloop.kernel.errors import InvalidInput, StoreUnavailable
 from powerloop.kernel.ids import MAX_ID_LENGTH, SessionId
-from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Accepted
 
 _RETRY_S = 1.0
@@ -29,7 +28,8 @@ class EnqueueRequest(BaseModel):
     input: str | list[dict[str, Any]]
     #: The agent of the session, should it have to be made.
     agent: str | None = None
-    policy: str = Policy.ENQUEUE.value
+    #: `None`: what the session says.
+    policy: str | None = None
     idempotency_key: Id | None = None
     priority: int = Field(default=0, ge=0, le=9)
     metadata: dict[str, Any] = Field(default_factory=dict)

@@ -12,7 +12,7 @@ from powerloop.kernel.errors import ModelError
 from powerloop.kernel.executor import Executor
 from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ports.model import Models
-from powerloop.kernel.ports.store import Store
+from powerloop.kernel.ports.store import AnnouncedAgent, Store
 
 logger = logging.getLogger("powerloop.worker")
 
@@ -61,7 +61,7 @@ class Runtime:
         await self.store.open()
         await asyncio.to_thread(self.heartbeat.start)
         self.nudges.start()
-        await self.store.agents.announce([(agent.name, agent.model) for agent in self.agents])
+        await self.store.agents.announce([AnnouncedAgent.of(agent) for agent in self.agents])
 
     def begin_drain(self) -> None:
         """Hand every send over at its next commit."""

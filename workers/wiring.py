@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from uuid6 import uuid7
 
 from powerloop.client.app import App, load_app
+from powerloop.client.cancelling import Canceller
 from powerloop.client.producer import Producer
 from powerloop.client.remote import require_urls
 from powerloop.kernel.clock import SystemClock
@@ -19,7 +20,7 @@ from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held
 from powerloop.llm import ModelCatalog, ProviderSettings, known_prices
 from powerloop.queue import RedisEventSink, RedisSessionLocks, open_dispatcher
-from powerloop.queue.nudges import RedisNudgeListener
+from powerloop.queue.nudges import RedisNudgeListener, RedisNudges
 from powerloop.settings import Settings
 from powerloop.store import open_leases, open_store
 from powerloop.tools import AgentToolbox
@@ -76,15 +77,16 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         )
     )
     nudges = RedisNudgeListener(settings.redis_url, worker, executor.cancel)
+    others = RedisNudges(settings.redis_url)
     return Runtime(
         agents=app.agents,
         models=models,
         store=store,
         executor=executor,
-        producer=Producer(store, dispatcher),
+        producer=Producer(store, dispatcher, Canceller(store, dispatcher, others)),
         heartbeat=_heartbeat(settings, worker, locks, marks, executor),
         nudges=nudges,
-        closing=(nudges, events, locks, dispatcher, models, store),
+        closing=(nudges, others, events, locks, dispatcher, models, store),
     )
 
 

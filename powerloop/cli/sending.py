@@ -11,6 +11,7 @@ from powerloop.cli.following import Follower
 from powerloop.client.handles import SendHandle, SendResult
 from powerloop.client.loop import AsyncPowerLoop
 from powerloop.kernel.errors import SessionNotFound
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import SendStatus
 
 
@@ -33,6 +34,9 @@ def send(
         str | None, typer.Option("--agent", help="Begin the session with this agent if it is not there.")
     ] = None,
     key: Annotated[str | None, typer.Option("--key", help="The idempotency key.")] = None,
+    policy: Annotated[
+        Policy | None, typer.Option("--policy", help="What happens while the session is busy.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a session an input. Without --follow or --wait, print the id of the send and return at once."""
@@ -41,7 +45,7 @@ def send(
     async def work(loop: AsyncPowerLoop) -> SendResult | None:
         if agent is not None:
             await _begin(loop, session_id, agent)
-        handle = await loop.send(session_id, text, idempotency_key=key)
+        handle = await loop.send(session_id, text, idempotency_key=key, policy=policy)
         if not (follow or wait):
             console.say(handle.id)
             console.value({"id": handle.id, "session_id": session_id, "status": handle.send.status.value})
@@ -50,7 +54,7 @@ def send(
 
     if result := with_loop(work):
         _report(console, result, told=follow)
-        raise typer.Exit(0 if result.ok else 1)
+        raise typer.Exit(0 if result.ok or result.status is SendStatus.MERGED else 1)
 
 
 async def _begin(loop: AsyncPowerLoop, session_id: str, agent: str) -> None:
@@ -79,6 +83,8 @@ def _report(console: Console, result: SendResult, *, told: bool) -> None:
     if result.status is SendStatus.CANCELLED:
         why = f": {result.cancel.reason}" if result.cancel and result.cancel.reason else ""
         Console.errors().say(f"cancelled{why}", style="yellow")
+    if result.status is SendStatus.MERGED:
+        Console.errors().say("merged into the send that ran", style="yellow")
     if (
         result.status is SendStatus.COMPLETED
         and result.stop_reason

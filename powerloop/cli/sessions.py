@@ -20,6 +20,7 @@ from powerloop.kernel.messages import (
     ToolCallBlock,
     ToolResultBlock,
 )
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.sessions import Session, SessionStatus
 
 SessionArgument = Annotated[str, typer.Argument(help="The session's id.", metavar="SESSION")]
@@ -40,11 +41,14 @@ def new(
     agent: Annotated[str, typer.Argument(help="The agent that speaks in it.", metavar="AGENT")],
     id: Annotated[str | None, typer.Option("--id", help="Its id; made for you unless given.")] = None,
     metadata: Annotated[str, typer.Option("--metadata", help="A JSON object to find it by.")] = "{}",
+    policy: Annotated[
+        Policy | None, typer.Option("--policy", help="That of sends which say nothing about it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Begin a conversation; prints its id."""
     fields = json_object(metadata, "--metadata")
-    made = with_loop(lambda loop: loop.create_session(agent, id=id, metadata=fields))
+    made = with_loop(lambda loop: loop.create_session(agent, id=id, metadata=fields, policy=policy))
     console = Console.output(as_json)
     console.say(made.id)
     console.value(row(made))
@@ -112,6 +116,7 @@ def row(item: Session) -> dict[str, object]:
         "id": item.id,
         "agent": item.agent,
         "status": item.status.value,
+        "policy": item.policy.value,
         "pending": item.pending,
         "messages": item.seq,
         "epoch": item.epoch,

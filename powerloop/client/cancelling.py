@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from powerloop.client.backend import Backend
 from powerloop.client.publishing import published
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.ports.dispatcher import Dispatcher
+from powerloop.kernel.ports.nudges import Nudges
+from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Cancellation, Send, SendStatus
 
 #: Sessions whose sends are cancelled at once.
@@ -25,26 +27,31 @@ _NOT_ENDED: Final = tuple(status for status in SendStatus if not status.is_final
 class Canceller:
     """Cancels sends: the row first, then whatever hears of it sooner than by looking at the row."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, store: Store, dispatcher: Dispatcher, nudges: Nudges) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._nudges = nudges
 
     async def cancel(self, send_id: SendId, *, reason: str, actor: str) -> Cancellation:
         """Ask for the end of one send; what it came to."""
-        backend = self._backend
-        cancellation = await backend.store.sends.cancel(send_id, reason=reason, actor=actor)
-        send = cancellation.send
-        if send and send.status in _NUDGED:
-            await backend.nudges.nudge(send)
-        if cancellation.ready:
-            await published(backend.dispatcher, cancellation.ready)
+        cancellation = await self._store.sends.cancel(send_id, reason=reason, actor=actor)
+        if cancellation.send:
+            await self.tell(cancellation.send, cancellation.ready)
         return cancellation
+
+    async def tell(self, send: Send, ready: Send | None) -> None:
+        """Tell of a request that is written: whoever minds the send, and a worker of what is ready by it."""
+        if send.status in _NUDGED:
+            await self._nudges.nudge(send)
+        if ready:
+            await published(self._dispatcher, ready)
 
     async def cancel_each(
         self, send_ids: Iterable[SendId], *, reason: str, actor: str
     ) -> Sequence[Cancellation]:
         """Ask for the end of sends by their ids; what it came to, in the order of the ids."""
         ids = tuple(dict.fromkeys(send_ids))
-        found = [await self._backend.store.sends.find(send_id) for send_id in ids]
+        found = [await self._store.sends.find(send_id) for send_id in ids]
         known = [send for send in found if send]
         done = await self._cancel_all(known, reason=reason, actor=actor)
         by_id = {cancellation.send_id: cancellation for cancellation in done}
@@ -65,7 +72,7 @@ class Canceller:
         found: list[Send] = []
         before: SendId | None = None
         while True:
-            page = await self._backend.store.sends.list(
+            page = await self._store.sends.list(
                 session_id=session_id,
                 status=_NOT_ENDED,
                 agent=agent,

@@ -20,7 +20,7 @@ from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held, Leases
-from powerloop.kernel.ports.store import Store
+from powerloop.kernel.ports.store import AnnouncedAgent, Store
 from powerloop.kernel.sweep import Sweeper
 from powerloop.llm import ModelCatalog, PriceTable, ProviderSettings, Script, known_prices
 from powerloop.queue.memory import MemoryFeed, MemoryLocks, MemoryNudges, MemorySink
@@ -77,11 +77,7 @@ class LocalBackend:
         self.store, leases = _storage(path, clock)
         self.feed = MemoryFeed()
         self.dispatcher = InProcessDispatcher(self._drive, concurrency)
-        self._models = ModelCatalog(
-            ProviderSettings.from_environ(os.environ),
-            scripts=scripts,
-            prices=known_prices(read_settings(discover=False).prices, prices),
-        )
+        self._models = _catalog(scripts, prices)
         self._sweeper = Sweeper(self.store.recovery, self.dispatcher, clock)
         self._sweeping: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,7 +113,7 @@ class LocalBackend:
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         await self.store.open()
-        await self.store.agents.announce([(agent.name, agent.model) for agent in self._agents])
+        await self.store.agents.announce([AnnouncedAgent.of(agent) for agent in self._agents])
         await asyncio.to_thread(self._heartbeat.start)
         try:
             await self._pick_up()
@@ -163,6 +159,15 @@ class LocalBackend:
     def _on_held(self, held: Sequence[Held]) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._executor.reconcile, held)
+
+
+def _catalog(scripts: Mapping[str, Script], prices: PriceTable | None) -> ModelCatalog:
+    """The models that the environment gives keys, addresses and prices of."""
+    return ModelCatalog(
+        ProviderSettings.from_environ(os.environ),
+        scripts=scripts,
+        prices=known_prices(read_settings(discover=False).prices, prices),
+    )
 
 
 def _storage(path: str, clock: Clock) -> tuple[Store, Leases]:

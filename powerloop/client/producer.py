@@ -8,6 +8,7 @@ from typing import Any
 
 from uuid6 import uuid7
 
+from powerloop.client.cancelling import Canceller
 from powerloop.client.choices import chosen
 from powerloop.client.publishing import answers, published
 from powerloop.kernel.errors import AgentUnknown, InvalidInput, QueueUnavailable
@@ -37,8 +38,8 @@ class QueueDown(StrEnum):
 class SendOptions:
     """How a send is to be taken; the same for every producer, in Python or over the wire."""
 
-    #: `Policy` or its value.
-    policy: Policy | str = Policy.ENQUEUE
+    #: `Policy` or its value; `None`: what the session says.
+    policy: Policy | str | None = None
     #: The same key gives the same send, per session.
     idempotency_key: str | None = None
     #: 0 to 9; higher goes first, across sessions.
@@ -53,12 +54,19 @@ class SendOptions:
 class Producer:
     """Makes sessions and sends. What it accepted is durable before it is published."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, canceller: Canceller) -> None:
         self._store = store
         self._dispatcher = dispatcher
+        self._canceller = canceller
 
     async def create_session(
-        self, agent: str, session_id: str | None, metadata: Mapping[str, Any], *, reuse: bool = False
+        self,
+        agent: str,
+        session_id: str | None,
+        metadata: Mapping[str, Any],
+        *,
+        policy: Policy | str | None = None,
+        reuse: bool = False,
     ) -> Session:
         """Make a session of an agent that some worker knows.
 
@@ -66,18 +74,21 @@ class Producer:
             agent: The agent's name.
             session_id: Its id; made here if `None`.
             metadata: Whatever the producer wants to find it by.
+            policy: That of its sends which say nothing about it; `None`: what the agent says.
             reuse: Whether an existing session of that id is returned instead of refused.
 
         Raises:
             AgentUnknown: workers have announced agents, and none of that name.
             SessionExists: the id is taken, and `reuse` is not asked for.
-            InvalidInput: the id is empty or too long.
+            InvalidInput: the id is empty or too long, or there is no such policy.
         """
-        await self._check_agent(agent)
+        given = None if policy is None else chosen(Policy, policy, "policy")
+        of_agent = await self._policy_of(agent)
         new = NewSession(
             id=SessionId(_checked_id(session_id) if session_id is not None else str(uuid7())),
             agent=agent,
             metadata=dict(metadata),
+            policy=given or of_agent,
         )
         return await (self._store.sessions.ensure(new) if reuse else self._store.sessions.create(new))
 
@@ -102,16 +113,24 @@ class Producer:
     async def accept(self, new: NewSend) -> Accepted:
         """`send`, of a send that was made by `new_send` before."""
         accepted = await self._store.sends.accept(new)
+        if accepted.interrupted:
+            await self._canceller.tell(accepted.interrupted, accepted.ready)
         # One that was accepted before may have lost its message: its producer died before it could publish.
         retried = not accepted.created and accepted.send.status is SendStatus.QUEUED
         if (accepted.is_head or retried) and not await published(self._dispatcher, accepted.send):
             logger.warning("send accepted but not published", extra={"send_id": accepted.send.id})
         return accepted
 
-    async def _check_agent(self, name: str) -> None:
-        known = await self._store.agents.names()
-        if known and name not in known:
-            raise AgentUnknown(name, known)
+    async def _policy_of(self, agent: str) -> Policy:
+        """What the agent says.
+
+        Raises:
+            AgentUnknown: workers have announced agents, and none of that name.
+        """
+        policy = await self._store.agents.policy_of(agent)
+        if policy is None and (known := await self._store.agents.names()):
+            raise AgentUnknown(agent, known)
+        return policy or Policy.ENQUEUE
 
 
 def new_send(session_id: SessionId, value: str | Block | Iterable[Block], options: SendOptions) -> NewSend:
@@ -134,7 +153,7 @@ def new_send(session_id: SessionId, value: str | Block | Iterable[Block], option
         id=SendId(_checked_id(options.id) if options.id is not None else str(uuid7())),
         session_id=session_id,
         content=content,
-        policy=chosen(Policy, options.policy, "policy"),
+        policy=None if options.policy is None else chosen(Policy, options.policy, "policy"),
         idempotency_key=options.idempotency_key,
         priority=options.priority,
         metadata=dict(options.metadata),

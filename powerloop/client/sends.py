@@ -24,7 +24,7 @@ class SendVerbs(Verbs):
         *,
         id: str | None = None,
         idempotency_key: str | None = None,
-        policy: Policy | str = Policy.ENQUEUE,
+        policy: Policy | str | None = None,
         priority: int = 0,
         metadata: Mapping[str, Any] | None = None,
         queue_down: Literal["accept", "refuse"] = "accept",
@@ -38,7 +38,11 @@ class SendVerbs(Verbs):
                 knowing whether this call succeeded. The same id is the same send.
             idempotency_key: The same key gives the same send, however often and wherever it is used; per
                 session.
-            policy: What happens while the session is busy: ``enqueue`` (default) waits, ``reject`` refuses.
+            policy: What happens while the session is busy; what the session says, unless given. ``enqueue``
+                waits for its turn. ``reject`` refuses. ``interrupt`` cancels the send that has started, and
+                keeps what that had come to. ``rollback`` cancels it, and the model sees nothing of it any
+                more. ``steer`` becomes a message of the send that has started, at its next round, and is
+                ``merged`` then; a plain send if that ends before.
             priority: 0 (default) to 9; sends of other sessions with a lower one are taken later.
             metadata: JSON that tools see, and that the send keeps.
             queue_down: What happens while the broker does not answer: ``accept`` (default) takes the send, in

@@ -7,6 +7,7 @@ from powerloop.client.verbs import Verbs
 from powerloop.kernel.errors import SessionNotFound
 from powerloop.kernel.ids import Seq, SessionId
 from powerloop.kernel.messages import Message
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.sessions import Session, SessionStatus
 
 
@@ -14,7 +15,12 @@ class SessionVerbs(Verbs):
     """What a producer does with sessions."""
 
     async def create_session(
-        self, agent: str, *, id: str | None = None, metadata: Mapping[str, Any] | None = None
+        self,
+        agent: str,
+        *,
+        id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        policy: Policy | str | None = None,
     ) -> Session:
         """Begin a conversation.
 
@@ -22,13 +28,15 @@ class SessionVerbs(Verbs):
             agent: The name of the agent that speaks in it.
             id: Its id, 1 to 200 characters; a UUIDv7 unless given.
             metadata: JSON to find it by.
+            policy: What happens to a send that says nothing about it and finds the session busy, as `send`
+                has it; what the agent says, unless given.
 
         Raises:
             AgentUnknown: workers have announced their agents, and none has that name.
             SessionExists: the id is taken.
-            InvalidInput: the id is empty or too long.
+            InvalidInput: the id is empty or too long, or there is no such policy.
         """
-        return await self._producer.create_session(agent, id, metadata or {})
+        return await self._producer.create_session(agent, id, metadata or {}, policy=policy)
 
     async def get_session(self, session_id: str) -> Session:
         """The session as it is now.

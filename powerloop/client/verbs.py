@@ -13,9 +13,9 @@ class Verbs:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._producer = Producer(backend.store, backend.dispatcher)
+        self._canceller = Canceller(backend.store, backend.dispatcher, backend.nudges)
+        self._producer = Producer(backend.store, backend.dispatcher, self._canceller)
         self._watcher = Watcher(backend.store, backend.feed)
-        self._canceller = Canceller(backend)
 
     def _handle(self, send: Send) -> SendHandle:
         return SendHandle(send, self._watcher, self._canceller)

@@ -1,11 +1,14 @@
 """The directory of announced agents."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.store.columns import now
 from powerloop.store.database import Database
 from powerloop.store.schema import agents as table
@@ -17,18 +20,18 @@ class SqlAgents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def announce(self, agents: Sequence[tuple[str, str]]) -> None:
-        models = {clean_text(name): clean_text(model) for name, model in agents}
-        if not models:
+    async def announce(self, agents: Sequence[AnnouncedAgent]) -> None:
+        by_name = {clean_text(agent.name): agent for agent in agents}
+        if not by_name:
             return
         insert = sqlite.insert if self._database.address.dialect == "sqlite" else postgresql.insert
         # In one order everywhere: workers that start together would otherwise wait for each other in a ring.
-        rows = [{"name": name, "model": models[name], "announced_at": now()} for name in sorted(models)]
+        rows = [_row(name, agent) for name, agent in sorted(by_name.items(), key=itemgetter(0))]
         added = insert(table).values(rows)
         await self._database.write(
             added.on_conflict_do_update(
                 index_elements=[table.c.name],
-                set_={"model": added.excluded.model, "announced_at": added.excluded.announced_at},
+                set_={name: added.excluded[name] for name in ("model", "policy", "announced_at")},
             )
         )
 
@@ -38,3 +41,17 @@ class SqlAgents:
     async def models(self) -> dict[str, str]:
         rows = await self._database.read(select(table.c.name, table.c.model))
         return {row["name"]: row["model"] for row in rows}
+
+    async def policy_of(self, name: str) -> Policy | None:
+        its = table.c.name == clean_text(name)
+        rows = await self._database.read(select(table.c.policy).where(its))
+        return Policy(rows[0]["policy"]) if rows else None
+
+
+def _row(name: str, agent: AnnouncedAgent) -> dict[str, object]:
+    return {
+        "name": name,
+        "model": clean_text(agent.model),
+        "policy": agent.policy.value,
+        "announced_at": now(),
+    }

@@ -7,7 +7,7 @@ from powerloop.workers.enqueue import parse_request
 def test_a_session_and_an_input_are_enough():
     request = parse_request({"session_id": "s1", "input": "hello"})
     assert (request.session_id, request.input) == ("s1", "hello")
-    assert (request.policy, request.priority) == ("enqueue", 0)
+    assert (request.policy, request.priority) == (None, 0)
 
 
 @pytest.mark.parametrize(

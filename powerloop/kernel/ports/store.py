@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from powerloop.kernel.agents import Agent
 from powerloop.kernel.ids import InteractionId, SendId, Seq, SessionId
 from powerloop.kernel.interactions import Interaction, InteractionStatus
 from powerloop.kernel.jsontypes import JSON, JSONObject
 from powerloop.kernel.messages import Message
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
 from powerloop.kernel.sends import Accepted, Cancellation, NewSend, Send, SendStatus
@@ -198,11 +200,26 @@ class Interactions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncedAgent:
+    """What producers are told of an agent that some worker can run."""
+
+    name: str
+    model: str
+    #: The policy of its sessions that were given none.
+    policy: Policy = Policy.ENQUEUE
+
+    @classmethod
+    def of(cls, agent: Agent) -> "AnnouncedAgent":
+        """The agent, as producers are told of it."""
+        return cls(name=agent.name, model=agent.model, policy=agent.policy)
+
+
 class AgentDirectory(Protocol):
     """The agents that some worker can run, so that producers who never saw them can be told of a typo."""
 
-    async def announce(self, agents: Sequence[tuple[str, str]]) -> None:
-        """Record that a worker runs these agents, as pairs of name and model."""
+    async def announce(self, agents: Sequence[AnnouncedAgent]) -> None:
+        """Record that a worker runs these agents. Of one name, the latest is right."""
         ...
 
     async def names(self) -> frozenset[str]:
@@ -211,6 +228,10 @@ class AgentDirectory(Protocol):
 
     async def models(self) -> dict[str, str]:
         """Every announced agent's name and model."""
+        ...
+
+    async def policy_of(self, name: str) -> Policy | None:
+        """The policy of that agent; `None` if it was never announced."""
         ...
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.store.memory.state import State
 
 
@@ -12,11 +14,15 @@ class MemoryAgents:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def announce(self, agents: Sequence[tuple[str, str]]) -> None:
-        self._state.agents.update((clean_text(name), clean_text(model)) for name, model in agents)
+    async def announce(self, agents: Sequence[AnnouncedAgent]) -> None:
+        self._state.agents.update((clean_text(agent.name), agent) for agent in agents)
 
     async def names(self) -> frozenset[str]:
         return frozenset(self._state.agents)
 
     async def models(self) -> dict[str, str]:
-        return dict(self._state.agents)
+        return {name: clean_text(agent.model) for name, agent in self._state.agents.items()}
+
+    async def policy_of(self, name: str) -> Policy | None:
+        agent = self._state.agents.get(clean_text(name))
+        return agent.policy if agent else None

@@ -13,6 +13,7 @@ from powerloop.kernel.ids import CallId, Epoch, InteractionId, SendId, Seq, Sess
 from powerloop.kernel.interactions import Interaction, InteractionStatus
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.messages import Message, NewMessage
+from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.sends import CancelRequest, Fence, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.kernel.usage import ModelCallEntry
@@ -46,7 +47,7 @@ class State:
     messages: dict[SessionId, list[Message]] = field(default_factory=dict)
     calls: dict[SendId, dict[CallId, ToolCall]] = field(default_factory=dict)
     ledger: list[LedgerRow] = field(default_factory=list)
-    agents: dict[str, str] = field(default_factory=dict)
+    agents: dict[str, AnnouncedAgent] = field(default_factory=dict)
     interactions: dict[InteractionId, Interaction] = field(default_factory=dict)
     #: Cancels of sends that nobody has accepted yet.
     early_cancels: dict[SendId, CancelRequest] = field(default_factory=dict)

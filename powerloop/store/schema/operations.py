@@ -3,8 +3,9 @@
 from sqlalchemy import CheckConstraint, Column, SmallInteger, Table, Text
 
 from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
+from powerloop.kernel.policies import Policy
 from powerloop.store.columns import Instant
-from powerloop.store.schema.declaring import metadata, short
+from powerloop.store.schema.declaring import metadata, one_of, short
 
 # Cancels of sends that nobody has accepted yet.
 early_cancels = Table(
@@ -45,5 +46,8 @@ agents = Table(
     Column("name", Text, primary_key=True),
     Column("model", Text, nullable=False),
     Column("announced_at", Instant, nullable=False),
+    # What its sessions say that were given no policy.
+    Column("policy", Text, nullable=False, server_default=Policy.ENQUEUE.value),
     short("name", MAX_AGENT_NAME_LENGTH),
+    one_of("policy", Policy),
 )

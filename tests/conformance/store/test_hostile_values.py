@@ -8,6 +8,7 @@ from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId, SendId, SessionId, WorkerId
 from powerloop.kernel.messages import ImageBlock, NewMessage, ReasoningBlock, Role, TextBlock, ToolCallBlock
 from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
+from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.sends import SendError, StopReason
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -150,7 +151,7 @@ async def test_a_question_is_cleaned(desk, dirty, clean):
 
 @every_text
 async def test_announced_agents_are_cleaned(desk, dirty, clean):
-    await desk.store.agents.announce([(dirty, dirty)])
+    await desk.store.agents.announce([AnnouncedAgent(name=dirty, model=dirty)])
     assert await desk.store.agents.models() == {clean: clean}
 
 

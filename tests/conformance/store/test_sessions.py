@@ -6,6 +6,8 @@ import pytest
 
 from powerloop.kernel.errors import InvalidInput, SessionBusy, SessionExists, SessionNotFound
 from powerloop.kernel.ids import Seq, SessionId
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.sessions import NewSession, SessionStatus
 
 NOBODY = SessionId("nobody")
@@ -156,15 +158,21 @@ async def test_metadata_that_is_not_json_is_refused(desk):
         await desk.session(at=object())
 
 
-async def test_agents_are_announced_by_name_and_model(desk):
+async def test_agents_are_announced_by_name_model_and_policy(desk):
+    def support(model, policy=Policy.ENQUEUE):
+        return AnnouncedAgent(name="support", model=model, policy=policy)
+
     directory = desk.store.agents
     assert await directory.names() == frozenset()
+    assert await directory.policy_of("support") is None
     await directory.announce([])
-    await directory.announce([("support", "openai:gpt-4o"), ("sales", "scripted:demo")])
-    await directory.announce([("support", "openai:gpt-5"), ("support", "openai:gpt-6")])
+    await directory.announce([support("openai:gpt-4o"), AnnouncedAgent(name="sales", model="scripted:demo")])
+    await directory.announce([support("openai:gpt-5"), support("openai:gpt-6", Policy.STEER)])
 
     assert await directory.names() == {"support", "sales"}
     assert await directory.models() == {"support": "openai:gpt-6", "sales": "scripted:demo"}
+    assert await directory.policy_of("support") is Policy.STEER
+    assert await directory.policy_of("sales") is Policy.ENQUEUE
 
 
 async def test_closing_the_store_twice_changes_nothing(desk):

@@ -211,6 +211,8 @@ class _Tables:
             _text("name"),
             _text("model"),
             _instant("announced_at"),
+            sa.Column("policy", sa.Text(), nullable=False, server_default="enqueue"),
+            _check("ck_agents_policy", f"policy IN ({_POLICIES})"),
             sa.PrimaryKeyConstraint("name", name="pk_agents"),
             _check("ck_agents_name_length", "length(name) BETWEEN 1 AND 100"),
         )
