@@ -1,6 +1,7 @@
 """What a user writes, as the type checker sees it. Analysed by `make check`, never run."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import assert_type
 
 from powerloop import (
@@ -18,6 +19,7 @@ from powerloop import (
     ToolContext,
     tool,
 )
+from powerloop.kernel.usage import UsageReport
 
 
 class Deps:
@@ -77,6 +79,7 @@ async def use() -> None:
         assert_type(await loop.cancel(handle.id, "b", actor="me"), Sequence[Cancellation])
         assert_type(await loop.interactions(status="open"), Sequence[Interaction])
         assert_type(await loop.answer("i", {"action": "run"}), Interaction)
+        assert_type(await loop.usage(session_id=session.id, by="day"), UsageReport)
         await loop.list_sends(status=["queued", "running"], metadata={"customer": "42"})
 
 
@@ -89,6 +92,7 @@ def use_blocking() -> None:
         assert_type(handle.cancel(actor="me"), Cancellation)
         assert_type(loop.cancel(session_id="s"), Sequence[Cancellation])
         assert_type(loop.get_interaction("i"), Interaction)
+        assert_type(loop.usage(by="model").total.cost, Decimal)
 
 
 @tool(effect="raed")  # type: ignore[call-overload, untyped-decorator]

@@ -20,6 +20,7 @@ from powerloop.cli import (
     sending,
     sends,
     sessions,
+    usage,
     worker,
 )
 from powerloop.cli.console import Console
@@ -45,6 +46,7 @@ for family in (
     inbox,
     sessions,
     sends,
+    usage,
     agents,
     db,
     doctor,

@@ -169,6 +169,7 @@ class PowerLoop(_Blocking):
     interactions = _blocking(AsyncPowerLoop.interactions)
     get_interaction = _blocking(AsyncPowerLoop.get_interaction)
     answer = _blocking(AsyncPowerLoop.answer)
+    usage = _blocking(AsyncPowerLoop.usage)
     agents = _blocking(AsyncPowerLoop.agents)
 
     send = _handled(AsyncPowerLoop.send)

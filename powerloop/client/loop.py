@@ -10,12 +10,13 @@ from powerloop.client.local import LocalBackend
 from powerloop.client.remote import RemoteBackend
 from powerloop.client.sends import SendVerbs
 from powerloop.client.sessions import SessionVerbs
+from powerloop.client.usage import UsageVerbs
 from powerloop.kernel.agents import Agent, AgentRegistry
 from powerloop.llm import PriceTable, Script
 from powerloop.settings import Settings, read_settings
 
 
-class AsyncPowerLoop(SessionVerbs, SendVerbs, InteractionVerbs):
+class AsyncPowerLoop(SessionVerbs, SendVerbs, InteractionVerbs, UsageVerbs):
     """Sessions and sends. An async context manager; safe to use from many coroutines of one event loop.
 
     Every method may raise `StoreUnavailable`: the database does not answer. Repeating the call is safe where

@@ -1,9 +1,11 @@
-"""What a model call used: tokens, and one ledger entry per attempt."""
+"""What model calls used: tokens and money, one ledger entry per attempt, and their sums."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+
+from powerloop.kernel.money import FREE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +63,49 @@ class ModelCallEntry:
     estimated: bool = False
     #: In US dollars (see `powerloop.kernel.money`), of what `usage` says; `None`: the price is not known.
     cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTotal:
+    """What many attempts at model calls used, failed ones included: the provider bills them too."""
+
+    calls: int = 0
+    #: Those that failed. The ones that were cut off by a cancel are not among them.
+    failed_calls: int = 0
+    usage: Usage = field(default_factory=Usage)
+    #: In US dollars, of the calls whose price is known.
+    cost: Decimal = FREE
+    #: Calls whose price is not known: what they cost is not in `cost`.
+    unpriced_calls: int = 0
+    #: Of all calls, one after the other.
+    latency: timedelta = timedelta(0)
+
+
+class UsageGroup(StrEnum):
+    """What a report of usage has a row for."""
+
+    SESSION = "session"
+    SEND = "send"
+    AGENT = "agent"
+    MODEL = "model"
+    #: A day in UTC, ``2026-01-31``.
+    DAY = "day"
+    PURPOSE = "purpose"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """What one group used."""
+
+    #: The id, the name or the day.
+    key: str
+    total: UsageTotal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """What the ledger holds of the calls that were asked for."""
+
+    total: UsageTotal
+    #: Latest day first; of other groups the dearest first (ties: most tokens, then by key).
+    rows: tuple[UsageRow, ...] = ()

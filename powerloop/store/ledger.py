@@ -1,11 +1,14 @@
-"""What model calls cost: entries of the ledger, and their sum on the send."""
+"""What model calls cost: entries of the ledger, their sum on the send, and reports of them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.money import total
 from powerloop.kernel.ports.journal import Ending
 from powerloop.kernel.sends import SendStatus
-from powerloop.kernel.usage import ModelCallEntry, Usage
+from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage, UsageGroup, UsageRow, UsageTotal
 
 
 def cleaned_entry(entry: ModelCallEntry) -> ModelCallEntry:
@@ -21,6 +24,28 @@ def cleaned_entry(entry: ModelCallEntry) -> ModelCallEntry:
 def total_usage(entries: tuple[ModelCallEntry, ...]) -> Usage:
     """What all attempts used, failed ones included: the provider bills them too."""
     return sum((entry.usage for entry in entries), Usage())
+
+
+def total_of(entries: Iterable[ModelCallEntry]) -> UsageTotal:
+    """The sums of a report, each latency in whole milliseconds, as databases keep it."""
+    entries = tuple(entries)
+    costs = [entry.cost for entry in entries if entry.cost is not None]
+    latencies = (round(entry.latency / timedelta(milliseconds=1)) for entry in entries)
+    return UsageTotal(
+        calls=len(entries),
+        failed_calls=sum(entry.outcome is CallOutcome.FAILED for entry in entries),
+        usage=total_usage(entries),
+        cost=total(costs),
+        unpriced_calls=len(entries) - len(costs),
+        latency=timedelta(milliseconds=sum(latencies)),
+    )
+
+
+def in_order(rows: Iterable[UsageRow], by: UsageGroup) -> tuple[UsageRow, ...]:
+    """The rows of a report in their order: latest day first, of other groups the dearest first."""
+    if by is UsageGroup.DAY:
+        return tuple(sorted(rows, key=lambda row: row.key, reverse=True))
+    return tuple(sorted(rows, key=lambda row: (-row.total.cost, -row.total.usage.total_tokens, row.key)))
 
 
 def last_round(ending: Ending) -> int:

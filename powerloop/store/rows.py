@@ -62,7 +62,7 @@ def send_of(row: Row) -> Send:
         epoch=row["epoch"],
         owner=row["owner"],
         rounds=row["rounds"],
-        usage=_usage_of(row),
+        usage=usage_of(row),
         stop_reason=_given(StopReason, row["stop_reason"]),
         error=_error_of(row),
         cancel=_cancel_of(row),
@@ -240,7 +240,8 @@ def _origin_of(row: Row) -> Origin | None:
     )
 
 
-def _usage_of(row: Row) -> Usage:
+def usage_of(row: Row) -> Usage:
+    """The token counts of a row that has `usage_row`'s columns."""
     return Usage(
         input_tokens=row["input_tokens"],
         output_tokens=row["output_tokens"],

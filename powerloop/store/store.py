@@ -12,6 +12,7 @@ from powerloop.store.postgres import PostgresAcceptance, PostgresJournal
 from powerloop.store.recovery import SqlRecovery
 from powerloop.store.sends import SqlSends
 from powerloop.store.sessions import SqlSessions
+from powerloop.store.usage import SqlUsage
 
 
 class SqlStore:
@@ -37,6 +38,7 @@ class SqlStore:
         self._sessions = SqlSessions(self._database)
         self._agents = SqlAgents(self._database)
         self._interactions = SqlInteractions(self._database)
+        self._usage = SqlUsage(self._database)
         self._recovery = SqlRecovery(self._database)
 
     @property
@@ -58,6 +60,10 @@ class SqlStore:
     @property
     def interactions(self) -> SqlInteractions:
         return self._interactions
+
+    @property
+    def usage(self) -> SqlUsage:
+        return self._usage
 
     @property
     def recovery(self) -> SqlRecovery:

@@ -12,6 +12,7 @@ from powerloop.kernel.messages import Message
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
+from powerloop.kernel.ports.usage import UsageLedger
 from powerloop.kernel.sends import Accepted, Cancellation, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import NewSession, Session, SessionStatus
 
@@ -249,6 +250,9 @@ class Store(Protocol):
 
     @property
     def interactions(self) -> Interactions: ...
+
+    @property
+    def usage(self) -> UsageLedger: ...
 
     @property
     def journal(self) -> Journal: ...

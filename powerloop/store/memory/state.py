@@ -31,6 +31,7 @@ class LedgerRow:
     #: The attempt of the send, from 1.
     attempt: int
     entry: ModelCallEntry
+    created_at: datetime
 
 
 @dataclass(slots=True)
@@ -149,7 +150,15 @@ class State:
     def enter(self, send: Send, number: int, entries: Sequence[ModelCallEntry]) -> None:
         """Write ledger entries of the round `number`."""
         for entry in map(cleaned_entry, entries):
-            self.ledger.append(LedgerRow(send_id=send.id, round=number, attempt=send.attempt, entry=entry))
+            self.ledger.append(
+                LedgerRow(
+                    send_id=send.id,
+                    round=number,
+                    attempt=send.attempt,
+                    entry=entry,
+                    created_at=self.clock.now(),
+                )
+            )
 
 
 def waits(call: ToolCall) -> bool:

@@ -10,6 +10,7 @@ from powerloop.store.memory.recovery import MemoryRecovery
 from powerloop.store.memory.sends import MemorySends
 from powerloop.store.memory.sessions import MemorySessions
 from powerloop.store.memory.state import LedgerRow, State
+from powerloop.store.memory.usage import MemoryUsage
 
 
 class MemoryStore:
@@ -26,6 +27,7 @@ class MemoryStore:
         self._agents = MemoryAgents(self.state)
         self._journal = MemoryJournal(self.state)
         self._interactions = MemoryInteractions(self.state)
+        self._usage = MemoryUsage(self.state)
         self._recovery = MemoryRecovery(self.state)
 
     @property
@@ -47,6 +49,10 @@ class MemoryStore:
     @property
     def interactions(self) -> MemoryInteractions:
         return self._interactions
+
+    @property
+    def usage(self) -> MemoryUsage:
+        return self._usage
 
     @property
     def recovery(self) -> MemoryRecovery:
