@@ -53,7 +53,7 @@ what to do.
 
 import inspect
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -187,12 +187,23 @@ class InteractionNotFound(WrongUse):
 
 
 class InteractionClosed(WrongUse):
-    """Raised when an interaction was answered before, or its send ended without it."""
+    """Raised when an interaction was answered before, its time was over, or its send ended without it."""
 
     code = "interaction.closed"
 
-    def __init__(self, interaction_id: str, status: str) -> None:
-        super().__init__(f"interaction {interaction_id!r} was {status} before: this answer changed nothing.")
+    def __init__(
+        self, interaction_id: str, status: str, *, actor: str = "", closed_at: datetime | None = None
+    ) -> None:
+        self.interaction_id = interaction_id
+        self.status = str(status)
+        #: Who gave the answer that won, as that one named itself; may be empty.
+        self.actor = actor
+        self.closed_at = closed_at
+        by = f" by {actor!r}" if actor else ""
+        at = f" at {closed_at.isoformat(timespec='seconds')}" if closed_at else ""
+        super().__init__(
+            f"interaction {interaction_id!r} is closed: {status}{by}{at}. This answer changed nothing."
+        )
 
 
 class EmbeddedBusy(WrongUse):

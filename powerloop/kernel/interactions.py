@@ -139,10 +139,14 @@ def resolve(kind: InteractionKind, answer: JSON) -> Resolution:
 
 
 def expire(interaction: Interaction) -> Resolution:
-    """What it comes to that nobody answered in time."""
+    """What it comes to that nobody answered in time. A default that is no answer is as none."""
+    unanswered = Resolution(status=CallStatus.FAILED, text=NO_ANSWER_NOTE)
     if interaction.default is None:
-        return Resolution(status=CallStatus.FAILED, text=NO_ANSWER_NOTE)
-    return resolve(interaction.kind, interaction.default)
+        return unanswered
+    try:
+        return resolve(interaction.kind, interaction.default)
+    except InvalidInput:
+        return unanswered
 
 
 def _as_text(answer: JSON) -> str:

@@ -1,4 +1,4 @@
-"""The sweeper: finds sends that nobody drives, and publishes them again.
+"""The sweeper: finds sends that nobody drives, and publishes them again; and ends the time for answers.
 
 Any number of processes may sweep at once, and any of them may die anywhere: what was stamped and not
 published is found again as overtaken or overdue.
@@ -80,7 +80,7 @@ class Sweeper:
             await self._clock.sleep(max(self._options.interval.total_seconds() - spent, 0.05))
 
     async def sweep(self) -> int:
-        """Look once for everything that was lost; how many sends were published again.
+        """Look once for everything that was lost or is over; how many sends were published.
 
         Raises:
             StoreUnavailable: the database does not answer.
@@ -90,6 +90,7 @@ class Sweeper:
         found = await self._publish("owner died", lambda: recovery.reclaim(_LIMIT))
         found += await self._publish("overtaken", lambda: recovery.overtaken(options.margin, _LIMIT))
         found += await self._publish("resumed", lambda: recovery.resume(_LIMIT))
+        found += await self._publish("nobody answered", lambda: recovery.expire(_LIMIT), level=logging.INFO)
         backlog = await self._dispatcher.backlog()
         if backlog and (empty := [priority for priority, count in backlog.items() if not count]):
             found += await self._publish("queue empty", lambda: recovery.overdue(options.age, empty, _LIMIT))
@@ -99,14 +100,17 @@ class Sweeper:
             await recovery.forget_cancels(_CANCELS_KEPT)
         return found
 
-    async def _publish(self, reason: str, find: Callable[[], Awaitable[Sequence[Send]]]) -> int:
+    async def _publish(
+        self, reason: str, find: Callable[[], Awaitable[Sequence[Send]]], *, level: int = logging.WARNING
+    ) -> int:
         """Publish what is found, until less than a full load of it is there."""
         count = 0
         while True:
             sends = await find()
             if sends:
                 ids = [send.id for send in sends[:10]]
-                logger.warning("sends recovered", extra={"reason": reason, "count": len(sends), "ids": ids})
+                extra = {"reason": reason, "count": len(sends), "ids": ids}
+                logger.log(level, "sends recovered", extra=extra)
                 await self._dispatcher.publish([activation_of(send) for send in sends])
                 count += len(sends)
             if len(sends) < _LIMIT:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     tuple_,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 )
 
 from powerloop.kernel.ids import SessionId
+from powerloop.kernel.interactions import InteractionStatus, expire
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.store.acceptance import SENDS
@@ -36,8 +38,16 @@ from powerloop.store.advancing import advance
 from powerloop.store.columns import after, now
 from powerloop.store.database import Database
 from powerloop.store.readiness import SOME_CALL_WAITS, is_in, readied
-from powerloop.store.rows import send_of, session_of
-from powerloop.store.schema import early_cancels, queue_marks, sends, sessions, worker_leases
+from powerloop.store.resolving import resolve_call, wake
+from powerloop.store.rows import interaction_of, send_of, session_of
+from powerloop.store.schema import (
+    early_cancels,
+    interactions,
+    queue_marks,
+    sends,
+    sessions,
+    worker_leases,
+)
 
 #: The most often that a dispatch in vain doubles the patience with the next one.
 _DOUBLINGS: Final = 6
@@ -93,6 +103,23 @@ class SqlRecovery:
         return await self._make_ready(
             and_(is_in(SendStatus.WAITING), or_(asked_to_end, ~SOME_CALL_WAITS)), limit
         )
+
+    async def expire(self, limit: int) -> Sequence[Send]:
+        async with self._database.transaction() as run:
+            found = await run(
+                _EXPIRING.limit(limit).with_for_update(of=sessions, key_share=True, skip_locked=True)
+            )
+            if not found:
+                return ()
+            still_open = update(interactions).where(
+                interactions.c.id.in_([row["id"] for row in found]), _IS_OVER
+            )
+            values = {"status": InteractionStatus.EXPIRED.value, "closed_at": now()}
+            rows = await run(still_open.values(values).returning(interactions))
+            expired = [interaction_of(row) for row in rows]
+            for question in expired:
+                await resolve_call(run, question, expire(question))
+            return await wake(run, {question.send_id for question in expired})
 
     async def advance(self, limit: int) -> Sequence[Send]:
         window = await self._database.read(_busy_sessions(self._looked_up_to))
@@ -176,3 +203,15 @@ def _busy_sessions(after_id: SessionId) -> Select[str, bool]:
 
 
 _DEAD_OWNERS: Final = _owners_that_are_dead()
+_IS_OVER: Final = and_(
+    # As the condition of the partial index says it.
+    interactions.c.status == literal(InteractionStatus.OPEN.value, literal_execute=True),
+    interactions.c.expires_at <= _ago(timedelta(0)),
+)
+#: Open questions whose time is over, with their sessions, which are to be locked.
+_EXPIRING: Final = (
+    select(interactions.c.id)
+    .join(sessions, sessions.c.id == interactions.c.session_id)
+    .where(_IS_OVER)
+    .order_by(interactions.c.expires_at)
+)

@@ -37,6 +37,15 @@ class Recovery(Protocol):
         """waiting → queued, where no call of the send waits any more, or its end was asked for."""
         ...
 
+    async def expire(self, limit: int) -> Sequence[Send]:
+        """open → expired, for questions whose time is over: their calls become what `interactions.expire`
+        says.
+
+        At most `limit` questions, those first that have waited longest. Returns the sends that waited for
+        nothing else: waiting → queued.
+        """
+        ...
+
     async def advance(self, limit: int) -> Sequence[Send]:
         """Move sessions on whose head has ended: what a process that died between two steps left undone."""
         ...

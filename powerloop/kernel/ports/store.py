@@ -6,10 +6,11 @@ from typing import Protocol
 
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.ids import InteractionId, SendId, Seq, SessionId
-from powerloop.kernel.interactions import Interaction, InteractionStatus
+from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus
 from powerloop.kernel.jsontypes import JSON, JSONObject
 from powerloop.kernel.messages import Message
 from powerloop.kernel.policies import Policy
+from powerloop.kernel.ports.explain import Explaining
 from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
 from powerloop.kernel.ports.usage import UsageLedger
@@ -173,6 +174,7 @@ class Interactions(Protocol):
         *,
         session_id: SessionId | None = None,
         send_id: SendId | None = None,
+        kind: InteractionKind | None = None,
         status: InteractionStatus | None = InteractionStatus.OPEN,
         before: InteractionId | None = None,
         limit: int = 100,
@@ -182,6 +184,7 @@ class Interactions(Protocol):
         Args:
             session_id: Only those of this session.
             send_id: Only those of this send.
+            kind: Only those that ask this.
             status: Only those in this state; `None`: in any.
             before: Only those after this one in the order of the list: the next page.
             limit: At most so many.
@@ -192,10 +195,13 @@ class Interactions(Protocol):
         """Answer it: the call becomes what `interactions.resolve` says; the first answer wins.
 
         If it was the last that its waiting send waited for, the send becomes queued in the same transaction.
+        One whose time is over is open until `Recovery.expire` has closed it: an answer that comes before that
+        wins. The schema and the choices of the question are checked by whoever takes the answer from a
+        person.
 
         Raises:
             InteractionNotFound: there is none of that id.
-            InteractionClosed: it was answered before, or withdrawn.
+            InteractionClosed: it was answered before, its time was over, or it was withdrawn.
             InvalidInput: it is not an answer to this question.
         """
         ...
@@ -253,6 +259,9 @@ class Store(Protocol):
 
     @property
     def usage(self) -> UsageLedger: ...
+
+    @property
+    def explaining(self) -> Explaining: ...
 
     @property
     def journal(self) -> Journal: ...

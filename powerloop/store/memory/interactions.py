@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.errors import InteractionClosed, InteractionNotFound
 from powerloop.kernel.ids import InteractionId, SendId, SessionId
-from powerloop.kernel.interactions import Interaction, InteractionStatus, resolve
+from powerloop.kernel.interactions import (
+    Interaction,
+    InteractionKind,
+    InteractionStatus,
+    Resolution,
+    expire,
+    resolve,
+)
 from powerloop.kernel.jsontypes import JSON, clean_text
 from powerloop.kernel.ports.store import Answered
 from powerloop.kernel.sends import Send, SendStatus
@@ -29,6 +35,7 @@ class MemoryInteractions:
         *,
         session_id: SessionId | None = None,
         send_id: SendId | None = None,
+        kind: InteractionKind | None = None,
         status: InteractionStatus | None = InteractionStatus.OPEN,
         before: InteractionId | None = None,
         limit: int = 100,
@@ -38,6 +45,7 @@ class MemoryInteractions:
             for question in self._state.interactions.values()
             if (session_id is None or question.session_id == session_name(session_id))
             and (send_id is None or question.send_id == send_name(send_id))
+            and kind in (None, question.kind)
             and status in (None, question.status)
         ]
         if before is not None:
@@ -50,37 +58,64 @@ class MemoryInteractions:
         if question is None:
             raise InteractionNotFound(interaction_id)
         if question.status is not InteractionStatus.OPEN:
-            raise InteractionClosed(interaction_id, question.status)
-        resolution = resolve(question.kind, answer)
-        closed = self._state.interactions[question.id] = replace(
-            question,
-            status=InteractionStatus.ANSWERED,
-            answer=cleaned(answer),
-            actor=clean_text(actor),
-            closed_at=self._state.clock.now(),
-        )
-        calls = self._state.calls[question.send_id]
-        if waits(calls[question.call_id]):
-            final = resolution.status is not CallStatus.PENDING
-            calls[question.call_id] = replace(
-                calls[question.call_id],
-                status=resolution.status,
-                result=None if resolution.text is None else clean_text(resolution.text),
-                started_at=calls[question.call_id].started_at if final else None,
-                approved=not final,
-                arguments=calls[question.call_id].arguments
-                if resolution.arguments is None
-                else cleaned(resolution.arguments),
-                ended_at=self._state.clock.now() if final else None,
+            raise InteractionClosed(
+                interaction_id, question.status, actor=question.actor, closed_at=question.closed_at
             )
-        return Answered(interaction=closed, ready=self._wake(question.send_id))
+        resolution = resolve(question.kind, answer)
+        answered = _close(
+            self._state,
+            replace(
+                question,
+                status=InteractionStatus.ANSWERED,
+                answer=cleaned(answer),
+                actor=clean_text(actor),
+            ),
+        )
+        _resolve_call(self._state, answered, resolution)
+        return Answered(interaction=answered, ready=_wake(self._state, answered.send_id))
 
-    def _wake(self, send_id: SendId) -> Send | None:
-        """waiting → queued, if no call of the send waits any more."""
-        send = self._state.sends[send_id]
-        if send.status is not SendStatus.WAITING or any(map(waits, self._state.calls[send_id].values())):
-            return None
-        return self._state.make_ready(send, status=SendStatus.QUEUED, owner=None)
+
+def expire_questions(state: State, limit: int) -> Sequence[Send]:
+    """As `Recovery.expire`."""
+    now = state.clock.now()
+    over = [
+        (question.expires_at, question)
+        for question in state.interactions.values()
+        if question.status is InteractionStatus.OPEN and question.expires_at and question.expires_at <= now
+    ]
+    expired = [question for _, question in sorted(over, key=lambda pair: pair[0])[:limit]]
+    for question in expired:
+        _close(state, replace(question, status=InteractionStatus.EXPIRED))
+        _resolve_call(state, question, expire(question))
+    woken = [_wake(state, send_id) for send_id in dict.fromkeys(one.send_id for one in expired)]
+    return [send for send in woken if send is not None]
+
+
+def _close(state: State, closed: Interaction) -> Interaction:
+    state.interactions[closed.id] = closed = replace(closed, closed_at=state.clock.now())
+    return closed
+
+
+def _resolve_call(state: State, asked: Interaction, resolution: Resolution) -> None:
+    """Have the call end, or wait to be run; one that waits no more stays as it is."""
+    call = state.calls[asked.send_id][asked.call_id]
+    if not waits(call):
+        return
+    if resolution.text is None:
+        arguments = call.arguments if resolution.arguments is None else cleaned(resolution.arguments)
+        call = replace(call, status=resolution.status, started_at=None, approved=True, arguments=arguments)
+    else:
+        text = clean_text(resolution.text)
+        call = replace(call, status=resolution.status, result=text, ended_at=state.clock.now())
+    state.calls[asked.send_id][call.id] = call
+
+
+def _wake(state: State, send_id: SendId) -> Send | None:
+    """waiting → queued, if no call of the send waits any more."""
+    send = state.sends[send_id]
+    if send.status is not SendStatus.WAITING or any(map(waits, state.calls[send_id].values())):
+        return None
+    return state.make_ready(send, status=SendStatus.QUEUED, owner=None)
 
 
 def _age(question: Interaction) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.sends import Send, SendStatus
+from powerloop.store.memory.interactions import expire_questions
 from powerloop.store.memory.state import State, waits
 
 #: The most often that a dispatch in vain doubles the patience with the next one.
@@ -46,6 +47,9 @@ class MemoryRecovery:
             return send.cancel is not None or not any(map(waits, calls))
 
         return self._make_ready(lambda send: send.status is SendStatus.WAITING and free(send), limit)
+
+    async def expire(self, limit: int) -> Sequence[Send]:
+        return expire_questions(self._state, limit)
 
     async def advance(self, limit: int) -> Sequence[Send]:
         del limit  # no step of this store can be left half done

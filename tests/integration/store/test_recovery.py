@@ -32,6 +32,14 @@ SELECT n || '-' || p, 'session-' || n, p, CASE WHEN p = 1 AND n > 2000 THEN 'run
        0, 0, 0, 0, 0, 0, 0, '[]',
        now(), CASE WHEN p = 1 THEN now() END
   FROM generate_series(1, 4000) AS n, generate_series(1, 6) AS p;
+INSERT INTO powerloop.interactions (
+    id, kind, status, session_id, send_id, call_id, tool, arguments, prompt, actor, created_at, closed_at,
+    expires_at
+)
+SELECT id, 'input', CASE WHEN priority = 0 THEN 'open' ELSE 'expired' END, session_id, id, 'c', 't', '{}',
+       '?', '', now(), CASE WHEN priority <> 0 THEN now() END,
+       now() + CASE WHEN priority = 0 THEN 1 ELSE -1 END * interval '1 hour'
+  FROM powerloop.sends;
 ANALYZE;
 """
 
@@ -151,7 +159,7 @@ async def test_more_busy_sessions_than_are_looked_at_at_once_are_looked_at_in_tu
     assert found == [[], [], ["first-7"], []]
 
 
-async def test_a_sweep_that_finds_nothing_does_not_read_all_sends(bench):
+async def test_a_sweep_that_finds_nothing_does_not_read_all_sends_or_questions(bench):
     await bench.other.execute(MANY)
     statements = []
 
@@ -166,6 +174,7 @@ async def test_a_sweep_that_finds_nothing_does_not_read_all_sends(bench):
         await recovery.overtaken(minute, 100),
         await recovery.overdue(minute, range(10), 100),
         await recovery.resume(100),
+        await recovery.expire(100),
         await recovery.advance(100),
     ]
     assert not any(found)
@@ -179,7 +188,8 @@ async def test_a_sweep_that_finds_nothing_does_not_read_all_sends(bench):
             (plan,) = row.values()
             read |= {(node["Node Type"], node.get("Relation Name")) for node in nodes(plan[0]["Plan"])}
     assert ("Index Scan", "sends") in read
-    assert ("Seq Scan", "sends") not in read
+    assert ("Index Scan", "interactions") in read
+    assert {("Seq Scan", table) for table in ("sends", "interactions")}.isdisjoint(read)
 
 
 def nodes(plan):

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.dispatch import Activation
 from powerloop.kernel.errors import StoreUnavailable
-from powerloop.kernel.ids import SendId, SessionId, WorkerId
-from powerloop.kernel.messages import TextBlock
-from powerloop.kernel.sends import NewSend, SendStatus
+from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
+from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.messages import TextBlock, user_message
+from powerloop.kernel.ports.journal import ModelCommit, Suspension
+from powerloop.kernel.sends import Claim, NewSend, SendStatus
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.sweep import Sweeper, SweepOptions
 from powerloop.store.memory import MemoryLeases, MemoryStore
@@ -73,10 +76,25 @@ class House:
         )
         return (await self.store.sends.accept(new)).send.id
 
-    async def claim(self, send_id: SendId, worker: WorkerId = DEAD) -> None:
+    async def claim(self, send_id: SendId, worker: WorkerId = DEAD) -> Claim:
         send = await self.store.sends.find(send_id)
         assert send is not None
-        assert await self.store.journal.claim(send, worker)
+        claim = await self.store.journal.claim(send, worker)
+        assert claim is not None
+        return claim
+
+    async def ask(self, claim: Claim, within: timedelta) -> None:
+        call = NewToolCall(id=CallId("call"), name="ask", arguments={}, effect=Effect.READ, index=0)
+        commit = ModelCommit(round=1, message=user_message("?"), calls=(call,), entries=())
+        await self.store.journal.commit_model(claim.fence, commit)
+        question = NewInteraction(
+            id=InteractionId("question"),
+            kind=InteractionKind.INPUT,
+            call_id=call.id,
+            prompt="?",
+            within=within,
+        )
+        await self.store.journal.suspend(claim.fence, Suspension(interactions=(question,)))
 
 
 @pytest.fixture
@@ -95,6 +113,17 @@ async def test_the_send_of_a_dead_worker_is_queued_and_published(here):
     send = await here.store.sends.find(send_id)
     assert (send.status, send.attempt) == (SendStatus.QUEUED, 1)
     assert here.queue.published == [send_id]
+
+
+async def test_a_send_whose_question_nobody_answered_in_time_is_published(here):
+    send_id = await here.accept()
+    await here.ask(await here.claim(send_id), timedelta(seconds=60))
+    here.clock.seconds = 59
+    assert await here.sweeper.sweep() == 0
+    here.clock.seconds = 60
+    assert await here.sweeper.sweep() == 1
+    assert here.queue.published == [send_id]
+    assert (await here.store.sends.find(send_id)).status is SendStatus.QUEUED
 
 
 async def test_what_was_published_again_is_not_published_at_each_sweep(here):
