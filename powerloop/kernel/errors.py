@@ -194,16 +194,13 @@ class InteractionClosed(WrongUse):
     def __init__(
         self, interaction_id: str, status: str, *, actor: str = "", closed_at: datetime | None = None
     ) -> None:
-        self.interaction_id = interaction_id
         self.status = str(status)
         #: Who gave the answer that won, as that one named itself; may be empty.
         self.actor = actor
         self.closed_at = closed_at
         by = f" by {actor!r}" if actor else ""
         at = f" at {closed_at.isoformat(timespec='seconds')}" if closed_at else ""
-        super().__init__(
-            f"interaction {interaction_id!r} is closed: {status}{by}{at}. This answer changed nothing."
-        )
+        super().__init__(f"interaction {interaction_id!r} is closed: {status}{by}{at}. Nothing was changed.")
 
 
 class EmbeddedBusy(WrongUse):
