@@ -1,5 +1,6 @@
 """``powerloop sends``: what was asked, and what became of it."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ from powerloop.kernel.sends import Send, SendStatus
 
 COLUMNS = ("id", "session_id", "status", "attempt", "rounds", "tokens", "created_at")
 
-sends = typer.Typer(name="sends", help="Sends: list and show.", no_args_is_help=True)
+SendArgument = Annotated[str, typer.Argument(help="The send's id.", metavar="SEND")]
+
+sends = typer.Typer(name="sends", help="Sends: list, show and explain.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -43,15 +46,24 @@ def list_(
 
 
 @sends.command("show")
-def show(
-    send_id: Annotated[str, typer.Argument(help="The send's id.", metavar="SEND")], as_json: AsJson = False
-) -> None:
+def show(send_id: SendArgument, as_json: AsJson = False) -> None:
     """Show a send: its input, what became of it, and what it cost."""
 
     async def look(loop: AsyncPowerLoop) -> Send:
         return (await loop.get_send(send_id)).send
 
     Console.output(as_json).record(row(with_loop(look)))
+
+
+@sends.command("explain")
+def explain(send_id: SendArgument, as_json: AsJson = False) -> None:
+    """Say why a send is not running, and what to do about it. It changes nothing."""
+    found = with_loop(lambda loop: loop.explain(send_id))
+    console = Console.output(as_json)
+    console.value({"id": send_id, **asdict(found)})
+    console.say(found.text)
+    if found.hint:
+        console.say(found.hint, style="yellow")
 
 
 def row(item: Send) -> dict[str, object]:

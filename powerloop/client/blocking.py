@@ -170,6 +170,7 @@ class PowerLoop(_Blocking):
     get_interaction = _blocking(AsyncPowerLoop.get_interaction)
     answer = _blocking(AsyncPowerLoop.answer)
     usage = _blocking(AsyncPowerLoop.usage)
+    explain = _blocking(AsyncPowerLoop.explain)
     agents = _blocking(AsyncPowerLoop.agents)
 
     send = _handled(AsyncPowerLoop.send)

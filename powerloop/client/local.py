@@ -73,6 +73,8 @@ class LocalBackend:
         prices: PriceTable | None = None,
     ) -> None:
         self._agents = agents
+        self.lock_reader = None
+        self.max_attempts = _MAX_ATTEMPTS
         clock = SystemClock()
         self.store, leases = _storage(path, clock)
         self.feed = MemoryFeed()

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from powerloop.client.explaining import ExplainVerbs
 from powerloop.client.interactions import InteractionVerbs
 from powerloop.client.local import LocalBackend
 from powerloop.client.remote import RemoteBackend
@@ -16,7 +17,7 @@ from powerloop.llm import PriceTable, Script
 from powerloop.settings import Settings, read_settings
 
 
-class AsyncPowerLoop(SessionVerbs, SendVerbs, InteractionVerbs, UsageVerbs):
+class AsyncPowerLoop(SessionVerbs, SendVerbs, InteractionVerbs, UsageVerbs, ExplainVerbs):
     """Sessions and sends. An async context manager; safe to use from many coroutines of one event loop.
 
     Every method may raise `StoreUnavailable`: the database does not answer. Repeating the call is safe where

@@ -2,6 +2,7 @@
 
 from powerloop.kernel.errors import SettingsInvalid
 from powerloop.queue import RedisEventFeed, open_dispatcher
+from powerloop.queue.explaining import RedisLockReader
 from powerloop.queue.nudges import RedisNudges
 from powerloop.settings import Settings
 from powerloop.store import open_store
@@ -22,11 +23,14 @@ class RemoteBackend:
         self.dispatcher = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
         self.feed = RedisEventFeed(settings.redis_url)
         self.nudges = RedisNudges(settings.redis_url)
+        self.lock_reader = RedisLockReader(settings.redis_url)
+        self.max_attempts = settings.max_attempts
 
     async def open(self) -> None:
         await self.store.open()
 
     async def close(self) -> None:
+        await self.lock_reader.close()
         await self.nudges.close()
         await self.feed.close()
         await self.dispatcher.close()

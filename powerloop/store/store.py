@@ -5,6 +5,7 @@ from typing import Literal
 from powerloop.store.agents import SqlAgents
 from powerloop.store.database import Database
 from powerloop.store.engine import parse_address
+from powerloop.store.explaining import SqlExplaining
 from powerloop.store.interactions import SqlInteractions
 from powerloop.store.migrate import check
 from powerloop.store.portable import PortableAcceptance, PortableJournal
@@ -39,6 +40,7 @@ class SqlStore:
         self._agents = SqlAgents(self._database)
         self._interactions = SqlInteractions(self._database)
         self._usage = SqlUsage(self._database)
+        self._explaining = SqlExplaining(self._database)
         self._recovery = SqlRecovery(self._database)
 
     @property
@@ -64,6 +66,10 @@ class SqlStore:
     @property
     def usage(self) -> SqlUsage:
         return self._usage
+
+    @property
+    def explaining(self) -> SqlExplaining:
+        return self._explaining
 
     @property
     def recovery(self) -> SqlRecovery:

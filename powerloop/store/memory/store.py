@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.store.memory.agents import MemoryAgents
+from powerloop.store.memory.explaining import MemoryExplaining
 from powerloop.store.memory.interactions import MemoryInteractions
 from powerloop.store.memory.journal import MemoryJournal
 from powerloop.store.memory.recovery import MemoryRecovery
@@ -28,6 +29,7 @@ class MemoryStore:
         self._journal = MemoryJournal(self.state)
         self._interactions = MemoryInteractions(self.state)
         self._usage = MemoryUsage(self.state)
+        self._explaining = MemoryExplaining(self.state)
         self._recovery = MemoryRecovery(self.state)
 
     @property
@@ -53,6 +55,10 @@ class MemoryStore:
     @property
     def usage(self) -> MemoryUsage:
         return self._usage
+
+    @property
+    def explaining(self) -> MemoryExplaining:
+        return self._explaining
 
     @property
     def recovery(self) -> MemoryRecovery:

@@ -1,0 +1,129 @@
+"""What the rows tell of a send, to explain why it is not running."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Select, and_, func, select
+
+from powerloop.kernel.calls import ToolCall
+from powerloop.kernel.explain.facts import Lease, SendFacts, Workers
+from powerloop.kernel.ids import SendId, WorkerId
+from powerloop.kernel.interactions import Interaction, InteractionStatus
+from powerloop.kernel.sends import Send, SendStatus
+from powerloop.store.acceptance import SENDS
+from powerloop.store.columns import now
+from powerloop.store.database import Database, Row
+from powerloop.store.inputs import send_name
+from powerloop.store.rows import call_of, interaction_of, send_of
+from powerloop.store.schema import (
+    agents,
+    interactions,
+    queue_marks,
+    sends,
+    sessions,
+    tool_calls,
+    worker_leases,
+)
+
+#: A process may announce its agents so long before its lease begins, and is not taken for one without them.
+_ANNOUNCED_EARLY: Final = timedelta(minutes=1)
+
+_STARTED: Final = (SendStatus.RUNNING, SendStatus.WAITING)
+
+
+class SqlExplaining:
+    """The `Explaining` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def facts_of(self, send_id: SendId) -> SendFacts | None:
+        rows = await self._database.read(_sighting(send_id))
+        if not rows:
+            return None
+        row = rows[0]
+        send = send_of(row)
+        leases = await self._database.read(_LEASES)
+        waiting = send.status is SendStatus.WAITING
+        return SendFacts(
+            now=row["now"],
+            send=send,
+            dispatches=row["dispatches"],
+            ahead=row["ahead"],
+            head_id=row["head_id"],
+            is_head=row["finished"] == send.position - 1,
+            owner=_owner_of(send, leases),
+            workers=_workers_of(leases),
+            agent_announced=_is_announced(row, leases),
+            marked_at=row["marked_at"],
+            calls=await self._calls(send) if send.status in _STARTED else (),
+            questions=await self._questions(send) if waiting else (),
+            children=await self._children(send) if waiting else (),
+        )
+
+    async def _calls(self, send: Send) -> tuple[ToolCall, ...]:
+        place = (tool_calls.c.round, tool_calls.c.call_index)
+        unended = (tool_calls.c.send_id == send.id, tool_calls.c.ended_at.is_(None))
+        return tuple(
+            map(call_of, await self._database.read(select(tool_calls).where(*unended).order_by(*place)))
+        )
+
+    async def _questions(self, send: Send) -> tuple[Interaction, ...]:
+        is_open = interactions.c.status == InteractionStatus.OPEN.value
+        asked = select(interactions).where(interactions.c.send_id == send.id, is_open)
+        age = (interactions.c.created_at, interactions.c.id)
+        return tuple(map(interaction_of, await self._database.read(asked.order_by(*age))))
+
+    async def _children(self, send: Send) -> tuple[Send, ...]:
+        unended = SENDS.where(sends.c.parent_send_id == send.id, sends.c.ended_at.is_(None))
+        rows = await self._database.read(unended.order_by(sends.c.created_at, sends.c.id))
+        return tuple(child for child in map(send_of, rows) if child.lineage and child.lineage.awaited)
+
+
+def _sighting(send_id: SendId) -> Select[tuple[object, ...]]:
+    """The send with what stands in other tables about it, one row each."""
+    others = sends.alias("others")
+    unended = and_(others.c.session_id == sends.c.session_id, others.c.ended_at.is_(None))
+    ahead = select(func.count()).select_from(others).where(unended, others.c.position < sends.c.position)
+    head_id = select(others.c.id).where(unended).order_by(others.c.position).limit(1)
+    return (
+        SENDS.add_columns(
+            sessions.c.finished,
+            agents.c.announced_at,
+            queue_marks.c.dispatched_at.label("marked_at"),
+            ahead.scalar_subquery().label("ahead"),
+            head_id.scalar_subquery().label("head_id"),
+            now().label("now"),
+        )
+        .outerjoin(agents, agents.c.name == sessions.c.agent)
+        .outerjoin(queue_marks, queue_marks.c.priority == sends.c.priority)
+        .where(sends.c.id == send_name(send_id))
+    )
+
+
+_LEASES: Final = select(worker_leases, (worker_leases.c.expires_at > now()).label("alive"))
+
+
+def _owner_of(send: Send, leases: Sequence[Row]) -> Lease | None:
+    if send.status is not SendStatus.RUNNING or send.owner is None:
+        return None
+    for row in leases:
+        if row["id"] == send.owner:
+            return Lease(worker=send.owner, alive=bool(row["alive"]), expires_at=row["expires_at"])
+    return Lease(worker=send.owner, alive=False, expires_at=None)
+
+
+def _workers_of(leases: Sequence[Row]) -> Workers:
+    return Workers(
+        alive=tuple(sorted(WorkerId(row["id"]) for row in leases if row["alive"])),
+        last_expired_at=max((row["expires_at"] for row in leases if not row["alive"]), default=None),
+    )
+
+
+def _is_announced(row: Row, leases: Sequence[Row]) -> bool:
+    """Whether some process that is alive may have announced the agent: it does so when it starts."""
+    started = [lease["started_at"] for lease in leases if lease["alive"]]
+    if row["announced_at"] is None:
+        return False
+    return not started or row["announced_at"] >= min(started) - _ANNOUNCED_EARLY
