@@ -15,10 +15,11 @@ from powerloop.kernel.decide import CallModel, settle
 from powerloop.kernel.draft import Draft
 from powerloop.kernel.endings import CutOff, close, results_message
 from powerloop.kernel.hooks import Hooks
-from powerloop.kernel.ids import SendId
+from powerloop.kernel.ids import SendId, Seq
 from powerloop.kernel.messages import Role
-from powerloop.kernel.ports.journal import Ending, Journal, ModelCommit, ResultsCommit
+from powerloop.kernel.ports.journal import Ending, Journal, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.ports.model import Models
+from powerloop.kernel.sends import Fence
 from powerloop.kernel.suspending import waiting, without_closed
 from powerloop.kernel.turn import Turn
 
@@ -104,18 +105,24 @@ class Performer:
     async def merge(self, turn: Turn) -> Turn:
         """Take in the sends that steer this one: their inputs are the next user messages."""
         passing(CrashPoint.BEFORE_MERGE)
-        merged = await uninterrupted(self.journal.merge(turn.claim.fence))
+        merged = await uninterrupted(self._merge(turn.claim.fence))
         passing(CrashPoint.AFTER_MERGE)
         self.on_commit()
-        if merged.sends:
-            self.announcer.merged(merged.sends)
-            self.announcer.committed(merged.seq, Role.USER)
         return replace(
             turn,
             messages=(*turn.messages, *merged.messages),
             steering=False,
             cancel_requested=merged.cancel_requested,
         )
+
+    async def _merge(self, fence: Fence) -> Merged:
+        """Merge, and tell whoever waits for those sends, also where this one is cut off by now: nobody else
+        will."""
+        merged = await self.journal.merge(fence)
+        self.announcer.merged(merged.sends)
+        for behind in reversed(range(len(merged.messages))):
+            self.announcer.committed(Seq(merged.seq - behind), Role.USER)
+        return merged
 
     async def close_untold(self, turn: Turn) -> Turn:
         """Commit how calls ended that an earlier claim could not write down: they need not run again."""
