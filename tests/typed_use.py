@@ -19,6 +19,7 @@ from powerloop import (
     ToolContext,
     tool,
 )
+from powerloop.kernel.explain import Explanation
 from powerloop.kernel.usage import UsageReport
 
 
@@ -79,6 +80,7 @@ async def use() -> None:
         assert_type(await loop.cancel(handle.id, "b", actor="me"), Sequence[Cancellation])
         assert_type(await loop.interactions(status="open"), Sequence[Interaction])
         assert_type(await loop.answer("i", {"action": "run"}), Interaction)
+        assert_type(await loop.explain(handle.id), Explanation)
         assert_type(await loop.usage(session_id=session.id, by="day"), UsageReport)
         await loop.list_sends(status=["queued", "running"], metadata={"customer": "42"})
 

@@ -128,20 +128,20 @@ def message_lost(facts: Facts) -> Explanation | None:
     if not (overtaken or overdue):
         return None
     how = "sends that were dispatched later have started" if overtaken else "its queue is empty"
-    left = timedelta(0) if overtaken else dispatched_at + _patience(rows.dispatches) - rows.now
-    beat = (
-        f"A beat publishes it again in {span(left)}."
-        if left
-        else "A beat publishes it again within a second."
-    )
-    late = rows.now - dispatched_at > _patience(rows.dispatches) + BEAT_PATIENCE
+    left = dispatched_at + _patience(rows.dispatches) - rows.now
+    if overtaken:
+        beat = "A beat publishes it again within a second or two; if it stays lost, none runs."
+    elif left > -BEAT_PATIENCE:
+        beat = f"A beat publishes it again in {span(left)}."
+    else:
+        beat = "A beat would have published it again by now: it seems that none runs."
     return _explained(
         facts,
         Cause.MESSAGE_LOST,
-        f"Send {rows.send.id} is ready, but its message is lost: {how}, and nobody has claimed it.",
+        f"Send {rows.send.id} is ready, but its message seems to be lost: {how}, and nobody has claimed it.",
         _dispatched(facts),
-        f"{beat} It has been longer than that: it seems that no beat runs." if late else beat,
-        hint=NO_BEAT_HINT if late else "",
+        beat,
+        hint=NO_BEAT_HINT if overtaken or left <= -BEAT_PATIENCE else "",
     )
 
 

@@ -122,7 +122,7 @@ def test_a_message_is_lost_where_later_ones_have_started():
 
 def test_a_message_that_stays_lost_points_to_a_missing_beat():
     found = explain(queued(send={"dispatched_at": before(60)}))
-    said(found, Cause.MESSAGE_LOST, "it seems that no beat runs")
+    said(found, Cause.MESSAGE_LOST, "it seems that none runs")
     assert "powerloop beat" in found.hint
 
 
