@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from powerloop.client.producer import Producer, SendOptions, new_send
-from powerloop.kernel.codec import content_from_json
+from powerloop.kernel.codec import budget_from_json, content_from_json
 from powerloop.kernel.errors import InvalidInput, StoreUnavailable
 from powerloop.kernel.ids import MAX_ID_LENGTH, SessionId
 from powerloop.kernel.sends import Accepted
@@ -33,6 +33,9 @@ class EnqueueRequest(BaseModel):
     idempotency_key: Id | None = None
     priority: int = Field(default=0, ge=0, le=9)
     metadata: dict[str, Any] = Field(default_factory=dict)
+    #: What the send may use: any of ``input_tokens``, ``output_tokens``, ``total_tokens``, ``cost`` (dollars)
+    #: and ``wall_clock_s``.
+    budget: dict[str, Any] | None = None
 
 
 def parse_request(kwargs: Mapping[str, Any]) -> EnqueueRequest:
@@ -61,7 +64,7 @@ async def accept_request(producer: Producer, message_id: str, request: EnqueueRe
         AgentUnknown: no worker runs that agent.
         SessionClosed: the session takes no sends.
         SessionBusy: the policy is ``reject`` and the session is busy.
-        InvalidInput: the blocks, the policy or the id are malformed.
+        InvalidInput: the blocks, the policy, the budget or the id are malformed.
     """
     content = request.input if isinstance(request.input, str) else content_from_json(request.input)
     options = SendOptions(
@@ -70,6 +73,7 @@ async def accept_request(producer: Producer, message_id: str, request: EnqueueRe
         idempotency_key=request.idempotency_key,
         priority=request.priority,
         metadata=request.metadata,
+        budget=None if request.budget is None else budget_from_json(request.budget),
     )
     # Refused as a whole before anything is written.
     new = new_send(SessionId(request.session_id), content, options)

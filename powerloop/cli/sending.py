@@ -10,6 +10,7 @@ from powerloop.cli.console import AsJson, Console
 from powerloop.cli.following import Follower
 from powerloop.client.handles import SendHandle, SendResult
 from powerloop.client.loop import AsyncPowerLoop
+from powerloop.kernel.codec import budget_from_json
 from powerloop.kernel.errors import SessionNotFound
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import SendStatus
@@ -37,15 +38,26 @@ def send(
     policy: Annotated[
         Policy | None, typer.Option("--policy", help="What happens while the session is busy.")
     ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", help="The most tokens, in and out, that it may use.")
+    ] = None,
+    max_cost: Annotated[
+        str | None, typer.Option("--max-cost", help="The most US dollars that it may cost: 0.50.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option("--max-seconds", help="The longest that it may take, waiting included.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a session an input. Without --follow or --wait, print the id of the send and return at once."""
     console = Console.output(as_json)
+    limits = {"total_tokens": max_tokens, "cost": max_cost, "wall_clock_s": max_seconds}
 
     async def work(loop: AsyncPowerLoop) -> SendResult | None:
         if agent is not None:
             await _begin(loop, session_id, agent)
-        handle = await loop.send(session_id, text, idempotency_key=key, policy=policy)
+        budget = budget_from_json(limits)
+        handle = await loop.send(session_id, text, idempotency_key=key, policy=policy, budget=budget)
         if not (follow or wait):
             console.say(handle.id)
             console.value({"id": handle.id, "session_id": session_id, "status": handle.send.status.value})

@@ -13,6 +13,7 @@ from powerloop.client.choices import chosen
 from powerloop.client.publishing import answers, published
 from powerloop.kernel.errors import AgentUnknown, InvalidInput, QueueUnavailable
 from powerloop.kernel.ids import MAX_ID_LENGTH, SendId, SessionId
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Block, input_content
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.dispatcher import Dispatcher
@@ -45,6 +46,8 @@ class SendOptions:
     #: 0 to 9; higher goes first, across sessions.
     priority: int = 0
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: What it may use; narrows what its agent allows.
+    budget: Budget | None = None
     #: The send's id; made here unless given.
     id: str | None = None
     #: `QueueDown` or its value.
@@ -157,7 +160,16 @@ def new_send(session_id: SessionId, value: str | Block | Iterable[Block], option
         idempotency_key=options.idempotency_key,
         priority=options.priority,
         metadata=dict(options.metadata),
+        budget=_checked_budget(options.budget),
     )
+
+
+def _checked_budget(budget: object) -> Budget | None:
+    if budget is not None and not isinstance(budget, Budget):
+        raise InvalidInput(
+            f"a budget is not {budget!r:.60}.", hint="Write Budget(...), of powerloop.kernel.limits."
+        )
+    return budget if budget and budget.is_limited else None
 
 
 def _checked_id(value: object, what: str = "an id") -> str:

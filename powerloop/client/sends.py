@@ -9,6 +9,7 @@ from powerloop.client.producer import SendOptions
 from powerloop.client.verbs import Verbs
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import SendId, SessionId
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Block
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Cancellation, Send, SendStatus
@@ -27,6 +28,7 @@ class SendVerbs(Verbs):
         policy: Policy | str | None = None,
         priority: int = 0,
         metadata: Mapping[str, Any] | None = None,
+        budget: Budget | None = None,
         queue_down: Literal["accept", "refuse"] = "accept",
     ) -> SendHandle:
         """Give the session an input. When this returns, the send is durable.
@@ -45,6 +47,9 @@ class SendVerbs(Verbs):
                 ``merged`` then; a plain send if that ends before.
             priority: 0 (default) to 9; sends of other sessions with a lower one are taken later.
             metadata: JSON that tools see, and that the send keeps.
+            budget: What it may use, with all the sub-agents below it: `powerloop.kernel.limits.Budget`. It
+                narrows what its agent allows. A send that has used it up is completed, with the stop reason
+                ``budget``.
             queue_down: What happens while the broker does not answer: ``accept`` (default) takes the send, in
                 two seconds more, and a beat publishes it later; ``refuse`` takes nothing.
 
@@ -60,6 +65,7 @@ class SendVerbs(Verbs):
             idempotency_key=idempotency_key,
             priority=priority,
             metadata=metadata or {},
+            budget=budget,
             id=id,
             queue_down=queue_down,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from powerloop.kernel.errors import AgentUnknown, InvalidInput
 from powerloop.kernel.hooks.hook import Hook, check_hooks
-from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.tools import Tool
@@ -39,6 +39,8 @@ class Agent:
     settings: ModelSettings = field(default_factory=ModelSettings)
     #: How large the tree of sub-agents below one send may grow.
     tree: TreeLimits = field(default_factory=TreeLimits)
+    #: What one send may use, with all the sub-agents below it; nothing is limited unless given.
+    budget: Budget = field(default_factory=Budget)
     #: What happens to a send that says nothing about it and finds its session busy: `kernel.policies`.
     policy: Policy = Policy.ENQUEUE
     #: Who observes, changes or vetoes what its sends do, in this order: `powerloop.kernel.hooks`.

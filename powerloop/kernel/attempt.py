@@ -27,7 +27,7 @@ from powerloop.kernel.decide import (
 )
 from powerloop.kernel.dispatch import activation_of
 from powerloop.kernel.driving import Outcome, Ports, Release
-from powerloop.kernel.endings import cancelled, failure
+from powerloop.kernel.endings import cancelled, failure, last_answer, out_of_budget
 from powerloop.kernel.errors import Fenced, HookError, ModelError, PowerLoopError, StoreUnavailable
 from powerloop.kernel.hooks import Hooks
 from powerloop.kernel.messages import Role
@@ -35,6 +35,7 @@ from powerloop.kernel.perform import Performer
 from powerloop.kernel.ports.journal import Ending
 from powerloop.kernel.runs import Run
 from powerloop.kernel.sends import Claim, Send, SendError
+from powerloop.kernel.spending import Purse, charged
 from powerloop.kernel.subagents import narrowed
 from powerloop.kernel.turn import Turn
 from powerloop.kernel.usage import ModelCallEntry
@@ -64,13 +65,14 @@ class Attempt:
         on_commit: Callable[[], None],
     ) -> None:
         self._ports = ports
-        self._claim = claim
+        self._claim = charged(ports.agents, claim)
         self._run = run
         self._draining = draining
         self._announcer = Announcer(claim.send, ports.events, ports.clock)
         self._performer = Performer(
             journal=ports.journal,
             models=ports.models,
+            purse=Purse(ports.journal, ports.models),
             runner=CallRunner(toolbox=ports.toolbox, announcer=self._announcer, hooks=Hooks((), claim.send)),
             announcer=self._announcer,
             clock=ports.clock,
@@ -250,12 +252,20 @@ class Attempt:
         passing(CrashPoint.AFTER_SUSPEND)
         if suspended.cancel_requested:
             return await self._cancelled()
+        if suspended.out_of_time:
+            return await self._finish(await self._out_of_time())
         self._announcer.suspended(step.suspension.interactions, waiting=suspended.waiting)
         if suspended.waiting:
             return Release(outcome=Outcome.WAITING, publish=suspended.started)
         await self._ports.dispatcher.publish([activation_of(send) for send in suspended.started])
         await self._go_on()
         return None
+
+    async def _out_of_time(self) -> Ending:
+        """The end of a send that was to wait, and whose budget has no time left for it."""
+        send, calls = await self._now()
+        messages = await self._ports.journal.load_window(send.session_id, send.id)
+        return out_of_budget(rounds=send.rounds, output=last_answer(messages), calls=calls)
 
     async def _go_on(self) -> None:
         """Take up the send where the journal has it."""

@@ -1,10 +1,14 @@
-"""Content blocks to JSON and back: the one wire form, used by the store, the client and the event stream."""
+"""Content blocks and budgets to JSON and back: the one wire form, of the store, the client and the stream."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
 
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import CallId
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import (
     Block,
     ImageBlock,
@@ -93,6 +97,34 @@ def content_to_json(content: Iterable[Block]) -> list[dict[str, Any]]:
 def content_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
     """The blocks of a JSON array."""
     return tuple(block_from_json(item) for item in data)
+
+
+def budget_to_json(budget: Budget) -> dict[str, Any]:
+    """The limits as a JSON object: ``cost`` a text of dollars, ``wall_clock_s`` in seconds. What is not
+    limited is left out."""
+    limits = {limit.name: getattr(budget, limit.name) for limit in fields(budget)}
+    cost, span = limits.pop("cost"), limits.pop("wall_clock")
+    limits |= {"cost": cost and str(cost), "wall_clock_s": span and span.total_seconds()}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def budget_from_json(data: Mapping[str, Any]) -> Budget:
+    """The budget that `data` describes; a cost may be a number too.
+
+    Raises:
+        InvalidInput: a limit is unknown, or is none.
+    """
+    limits = dict(data)
+    cost, span = limits.pop("cost", None), limits.pop("wall_clock_s", None)
+    try:
+        return Budget(
+            cost=None if cost is None else Decimal(str(cost)),
+            wall_clock=None if span is None else timedelta(seconds=span),
+            **limits,
+        )
+    except (TypeError, OverflowError, InvalidOperation) as error:
+        known = "input_tokens, output_tokens, total_tokens, cost, wall_clock_s"
+        raise InvalidInput(f"{data!r:.200} is no budget.", hint=f"It may have {known}.") from error
 
 
 def _given(**fields: str | bool) -> dict[str, str | bool]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolCall, ToolOutcome
-from powerloop.kernel.endings import ROUND_LIMIT_NOTE, cancelled
+from powerloop.kernel.endings import ROUND_LIMIT_NOTE, cancelled, last_answer
 from powerloop.kernel.ids import CallId
 from powerloop.kernel.jsontypes import in_key_order
 from powerloop.kernel.messages import Block, Message, NewMessage, Role, ToolCallBlock, calls_of
@@ -92,7 +92,7 @@ def next_step(turn: Turn, *, draining: bool) -> Step:
         return Merge()
     if turn.rounds >= turn.agent.max_rounds:
         ending = Ending.completed(
-            StopReason.ROUND_LIMIT, rounds=turn.rounds, output=_last_answer(turn.messages)
+            StopReason.ROUND_LIMIT, rounds=turn.rounds, output=last_answer(turn.messages)
         )
         return Finish(ending=ending)
     return CallModel(round=turn.rounds + 1, request=_request(turn))
@@ -184,10 +184,6 @@ def _new_call(agent: Agent, block: ToolCallBlock, index: int) -> NewToolCall:
         effect=effects.get(block.name, Effect.READ),
         index=index,
     )
-
-
-def _last_answer(messages: Sequence[Message | NewMessage]) -> tuple[Block, ...]:
-    return next((message.content for message in reversed(messages) if message.role is Role.ASSISTANT), ())
 
 
 def _known_ids(messages: Sequence[Message | NewMessage]) -> set[CallId]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId
-from powerloop.kernel.messages import Block, NewMessage, Role, TextBlock, ToolResultBlock
+from powerloop.kernel.messages import Block, Message, NewMessage, Role, TextBlock, ToolResultBlock
 from powerloop.kernel.ports.journal import Ending
-from powerloop.kernel.sends import SendError
+from powerloop.kernel.sends import SendError, StopReason
 from powerloop.kernel.usage import ModelCallEntry
 
 ROUND_LIMIT_NOTE = "Not run: the round limit of this send is reached."
 FAILED_NOTE = "Not run: the send failed before this call could run."
 CANCELLED_NOTE = "Not run: the send was cancelled."
+BUDGET_NOTE = "Not run to its end: the budget of this send is used up."
 CUT_OFF_NOTE = "Cut off while it ran. It may have taken effect all the same: find out before you repeat it."
 
 #: The metadata of a message that a cancel cut off.
@@ -85,6 +86,37 @@ def cancelled(
         outcomes=outcomes,
         entries=cut.entries,
     )
+
+
+def out_of_budget(
+    *,
+    rounds: int,
+    output: tuple[Block, ...],
+    calls: Sequence[ToolCall] = (),
+    entries: tuple[ModelCallEntry, ...] = (),
+) -> Ending:
+    """The ending of a send that may use nothing more.
+
+    Args:
+        rounds: Model calls that were committed.
+        output: What the model said last.
+        calls: The calls whose results are not in the log yet.
+        entries: What a model call cost that the time of the budget cut off.
+    """
+    outcomes = _closed(calls, CallStatus.FAILED, BUDGET_NOTE, NOTHING)
+    return Ending.completed(
+        StopReason.BUDGET,
+        rounds=rounds,
+        output=output,
+        messages=_closing_message(calls, outcomes),
+        outcomes=outcomes,
+        entries=entries,
+    )
+
+
+def last_answer(messages: Sequence[Message | NewMessage]) -> tuple[Block, ...]:
+    """What the model said last."""
+    return next((message.content for message in reversed(messages) if message.role is Role.ASSISTANT), ())
 
 
 def close(calls: Sequence[ToolCall], outcomes: Sequence[ToolOutcome]) -> tuple[ToolCall, ...]:

@@ -13,15 +13,18 @@ from powerloop.kernel.clock import Clock
 from powerloop.kernel.crash_points import CrashPoint, passing
 from powerloop.kernel.decide import CallModel, settle
 from powerloop.kernel.draft import Draft
-from powerloop.kernel.endings import CutOff, close, results_message
+from powerloop.kernel.endings import CutOff, close, last_answer, out_of_budget, results_message
+from powerloop.kernel.errors import ModelDeadline
 from powerloop.kernel.hooks import Hooks
 from powerloop.kernel.ids import SendId, Seq
 from powerloop.kernel.messages import Role
 from powerloop.kernel.ports.journal import Ending, Journal, Merged, ModelCommit, ResultsCommit
-from powerloop.kernel.ports.model import Models
-from powerloop.kernel.sends import Fence
+from powerloop.kernel.ports.model import ModelReply, Models
+from powerloop.kernel.sends import Fence, StopReason
+from powerloop.kernel.spending import Admitted, Purse
 from powerloop.kernel.suspending import waiting, without_closed
 from powerloop.kernel.turn import Turn
+from powerloop.kernel.usage import ModelCallEntry
 
 _AFTER_VERDICT = {Verdict.NOT_DONE: CallStatus.PENDING, Verdict.UNKNOWN: CallStatus.IN_DOUBT}
 
@@ -37,6 +40,7 @@ class Performer:
 
     journal: Journal
     models: Models
+    purse: Purse
     runner: CallRunner
     announcer: Announcer
     clock: Clock
@@ -70,20 +74,39 @@ class Performer:
         number, hooks = step.round, self.hooks
         messages = await hooks.round_start(number, step.request.messages)
         request = await hooks.before_model(number, replace(step.request, messages=messages))
+        admitted = await self.purse.admit(turn, request)
+        if admitted is None:
+            return _spent(turn)
         self.announcer.round_started(number)
-        model = self.models.get(turn.agent.model)
-        self._draft = Draft(request, self.announcer, self.clock, self.models)
-        passing(CrashPoint.BEFORE_MODEL)
-        reply = await model.respond(request, self._draft)
-        passing(CrashPoint.AFTER_MODEL)
-        reply = await hooks.after_model(number, request, reply)
+        reply = await self._respond(turn, admitted)
+        if isinstance(reply, Ending):
+            return reply
+        reply = await hooks.after_model(number, admitted.request, reply)
         self._draft = None
         match settle(turn, reply):
             case Ending() as ending:
+                ending = _told_of_budget(ending, admitted)
                 await hooks.round_end(number, ending.output)
                 return await hooks.before_commit(number, ending)
             case ModelCommit() as commit:
                 return await self._commit_model(turn, await hooks.before_commit(number, commit))
+
+    async def _respond(self, turn: Turn, admitted: Admitted) -> ModelReply | Ending:
+        """What the model answers; how the send ends, if the time of its budget is over before that."""
+        request = admitted.request
+        model = self.models.get(turn.agent.model)
+        self._draft = Draft(request, self.announcer, self.clock, self.models)
+        passing(CrashPoint.BEFORE_MODEL)
+        try:
+            reply = await model.respond(request, self._draft)
+        except ModelDeadline as error:
+            if not admitted.is_hurried:
+                raise
+            self._draft = None
+            self.announcer.rewind()
+            return _spent(turn, error.attempts)
+        passing(CrashPoint.AFTER_MODEL)
+        return reply
 
     async def run_calls(self, turn: Turn, calls: Sequence[ToolCall]) -> Turn:
         """Run the calls at the same time; commit each as it ends (commit B), those that end together in one
@@ -203,6 +226,17 @@ class Performer:
         for outcome in outcomes:
             del runner.ended[outcome.call_id]
         return turn
+
+
+def _spent(turn: Turn, entries: tuple[ModelCallEntry, ...] = ()) -> Ending:
+    """The end of a send whose budget is used up."""
+    return out_of_budget(rounds=turn.rounds, output=last_answer(turn.messages), entries=entries)
+
+
+def _told_of_budget(ending: Ending, admitted: Admitted) -> Ending:
+    """The ending; where the answer was cut off at what the budget had left, it says so."""
+    cut_off = ending.stop_reason is StopReason.OUTPUT_LIMIT and admitted.is_short
+    return replace(ending, stop_reason=StopReason.BUDGET) if cut_off else ending
 
 
 def _pending(call: NewToolCall, send_id: SendId, number: int) -> ToolCall:

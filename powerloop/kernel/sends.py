@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import JSONObject
-from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, text_of
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.usage import Usage
@@ -107,6 +107,8 @@ class NewSend:
     #: 0 (default) to 9; higher goes first, across sessions only.
     priority: int = 0
     metadata: JSONObject = field(default_factory=dict)
+    #: What it may use; narrows what its agent allows.
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,8 @@ class Lineage:
     awaited: bool
     #: How large the tree may grow, as those above have narrowed it.
     limits: TreeLimits
+    #: The sends above it that have a budget, which its own use is charged to as well; the root first.
+    budgets: tuple[SendId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +174,8 @@ class Send:
     lineage: Lineage | None = None
     #: How its agent differs from one that workers know; `None`: not at all.
     spec: JSONObject | None = None
+    #: What it may use, as its producer said; narrowed by what its agent allows, once a model was called.
+    budget: Budget | None = None
 
     @property
     def root_id(self) -> SendId:
@@ -235,6 +241,9 @@ class Fence:
     session_id: SessionId
     send_id: SendId
     epoch: Epoch
+    #: The sends whose budgets the model calls of this one are charged to: those above it, the root first, and
+    #: itself if it has one.
+    budgets: tuple[SendId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from powerloop.kernel.agents import Agent, AgentRegistry
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import SendId, SessionId
-from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, TextBlock
 from powerloop.kernel.ports.journal import NewChild
 from powerloop.kernel.sends import Lineage, Send, SendStatus, StopReason
@@ -59,6 +59,17 @@ def limits_of(agent: Agent, send: Send) -> TreeLimits:
     return agent.tree.narrowed(send.lineage.limits if send.lineage else None)
 
 
+def budget_of(agent: Agent, send: Send) -> Budget:
+    """What the send may use: what its agent allows, narrowed by its producer. Those above it are not seen."""
+    return agent.budget.narrowed(send.budget)
+
+
+def charged_budgets(budget: Budget, send: Send) -> tuple[SendId, ...]:
+    """The sends whose budgets the model calls of this one are charged to, where its own is `budget`."""
+    above = send.lineage.budgets if send.lineage else ()
+    return (*above, send.id) if budget.is_limited else above
+
+
 def refused_spawn(agent: Agent, send: Send, started: int) -> str | None:
     """Why the send may not start one sub-agent more in this round, in words for the model; `None`: it may.
 
@@ -92,6 +103,7 @@ def child_of(agent: Agent, parent: Send, call: ToolCall, spawn: Spawn) -> NewChi
         depth=parent.depth + 1,
         awaited=spawn.mode is SpawnMode.WAIT,
         limits=limits_of(agent, parent),
+        budgets=charged_budgets(budget_of(agent, parent), parent),
     )
     return NewChild(
         call_id=call.id,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.money import total
 from powerloop.kernel.ports.journal import Ending
-from powerloop.kernel.sends import SendStatus
+from powerloop.kernel.sends import SendStatus, StopReason
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage, UsageGroup, UsageRow, UsageTotal
 
 
@@ -49,5 +49,8 @@ def in_order(rows: Iterable[UsageRow], by: UsageGroup) -> tuple[UsageRow, ...]:
 
 
 def last_round(ending: Ending) -> int:
-    """The round that the entries of `ending` belong to. A failed round is not among the counted."""
-    return ending.rounds + (ending.status is SendStatus.FAILED)
+    """The round that the entries of `ending` belong to. A failed round is not among the counted, nor is one
+    that the time of the budget cut off."""
+    answered = any(entry.outcome is CallOutcome.OK for entry in ending.entries)
+    out_of_time = ending.stop_reason is StopReason.BUDGET and not answered
+    return ending.rounds + (ending.status is SendStatus.FAILED or out_of_time)

@@ -99,9 +99,9 @@ class SqlRecovery:
         return await self._make_ready(and_(_READY, sends.c.priority.in_(priorities), late), limit)
 
     async def resume(self, limit: int) -> Sequence[Send]:
-        asked_to_end = sends.c.cancel_requested_at.is_not(None)
+        asked_to_end, out_of_time = sends.c.cancel_requested_at.is_not(None), sends.c.deadline_at <= now()
         return await self._make_ready(
-            and_(is_in(SendStatus.WAITING), or_(asked_to_end, ~SOME_CALL_WAITS)), limit
+            and_(is_in(SendStatus.WAITING), or_(asked_to_end, out_of_time, ~SOME_CALL_WAITS)), limit
         )
 
     async def expire(self, limit: int) -> Sequence[Send]:

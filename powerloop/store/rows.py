@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolCall, ToolOutcome
-from powerloop.kernel.codec import content_from_json
+from powerloop.kernel.codec import budget_from_json, content_from_json
 from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus, NewInteraction
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import TreeLimits
@@ -73,6 +73,7 @@ def send_of(row: Row) -> Send:
         ended_at=row["ended_at"],
         lineage=None if row["lineage"] is None else lineage_of(decode(row["lineage"])),
         spec=_json_of(row["spec"]),
+        budget=None if row["budget"] is None else budget_from_json(decode(row["budget"])),
     )
 
 
@@ -89,7 +90,8 @@ def lineage_row(lineage: Lineage | None) -> dict[str, Any]:
 
 def lineage_of(data: Mapping[str, Any]) -> Lineage:
     """The lineage of the column `lineage`, decoded."""
-    return Lineage(**{**data, "limits": TreeLimits(**data["limits"])})
+    budgets = tuple(data.get("budgets", ()))
+    return Lineage(**{**data, "limits": TreeLimits(**data["limits"]), "budgets": budgets})
 
 
 def origin_row(origin: Origin | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.interactions import NewInteraction
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Block, Message, NewMessage
+from powerloop.kernel.ports.accounts import Accounts
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.usage import ModelCallEntry
@@ -78,6 +79,8 @@ class Suspended:
     #: asked for (nothing was written then), or no call waits (any more).
     waiting: bool
     cancel_requested: bool
+    #: Whether the time of its budget is over: nothing was written then either.
+    out_of_time: bool = False
     #: The sends of the sub-agents, to be published.
     started: tuple[Send, ...] = ()
 
@@ -119,6 +122,7 @@ class Ending:
         rounds: int,
         output: tuple[Block, ...],
         messages: tuple[NewMessage, ...] = (),
+        outcomes: tuple[ToolOutcome, ...] = (),
         entries: tuple[ModelCallEntry, ...] = (),
     ) -> "Ending":
         """running → completed."""
@@ -128,7 +132,7 @@ class Ending:
             error=None,
             output=output,
             messages=messages,
-            outcomes=(),
+            outcomes=outcomes,
             entries=entries,
             rounds=rounds,
         )
@@ -194,7 +198,7 @@ class Finished:
         return tuple(send for send in (self.next_head, self.parent) if send)
 
 
-class Journal(Protocol):
+class Journal(Accounts, Protocol):
     """What the executor reads and writes.
 
     Every method that takes a `Fence` checks its epoch under the session's row lock, in the same transaction
@@ -257,7 +261,8 @@ class Journal(Protocol):
         sub-agents are written, and their calls `WAITING`, or `DONE` with a receipt where they are not
         awaited; those that are more than the tree may have are not written, and their calls `FAILED`.
 
-        Sets strikes to 0. If the end of the send was asked for, nothing is written: it does not wait.
+        Sets strikes to 0. If the end of the send was asked for, or the time of its budget is over, nothing is
+        written: it does not wait.
         """
         ...
 
@@ -275,7 +280,7 @@ class Journal(Protocol):
         that takes the result to the parent's session, if it was not awaited. The end of a sub-agent's
         ephemeral session closes it.
 
-        One statement, one round trip, unless sends behind it were cancelled, or there is a lineage.
+        One statement, one round trip, unless sends behind it were cancelled, or there is a lineage or budget.
 
         Args:
             fence: The right to write.

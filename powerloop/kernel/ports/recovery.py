@@ -34,7 +34,8 @@ class Recovery(Protocol):
         ...
 
     async def resume(self, limit: int) -> Sequence[Send]:
-        """waiting → queued, where no call of the send waits any more, or its end was asked for."""
+        """waiting → queued, where no call of the send waits any more, its end was asked for, or the time of
+        its budget is over."""
         ...
 
     async def expire(self, limit: int) -> Sequence[Send]:

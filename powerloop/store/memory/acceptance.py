@@ -97,4 +97,5 @@ def _queued(state: State, session: Session, new: NewSend, policy: Policy) -> Sen
         started_at=None,
         ended_at=None,
         spec=session.origin.spec if session.origin else None,
+        budget=new.budget,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from powerloop.kernel.budgets import Reservation, Spending
 from powerloop.kernel.calls import CallStatus, NewToolCall, ToolCall
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import CallId, Epoch, SendId, SessionId, WorkerId
@@ -13,6 +14,7 @@ from powerloop.kernel.interactions import (
     NewInteraction,
 )
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage, Role
 from powerloop.kernel.ports.journal import (
     Committed,
@@ -29,6 +31,7 @@ from powerloop.kernel.sessions import Session
 from powerloop.store.encoding import cleaned, cleaned_content
 from powerloop.store.inputs import SAME_CALL, cleaned_error, send_name, session_name
 from powerloop.store.ledger import last_round, total_usage
+from powerloop.store.memory.budgets import is_out_of_time, reserve, settle
 from powerloop.store.memory.children import start_children, tell_parent
 from powerloop.store.memory.state import State, waits
 from powerloop.store.memory.steering import merge
@@ -91,7 +94,12 @@ class MemoryJournal:
         usage = send.usage + total_usage(commit.entries)
         self._state.sends[send.id] = replace(send, rounds=commit.round, usage=usage, strikes=0)
         self._state.enter(send, commit.round, commit.entries)
+        settle(self._state, fence, commit.entries)
         return _committed(session, send)
+
+    async def reserve(self, fence: Fence, budget: Budget, wanted: Spending) -> Reservation:
+        _, send = self._state.fenced(fence)
+        return reserve(self._state, send, fence, budget, wanted)
 
     async def start_calls(self, fence: Fence, call_ids: Sequence[CallId]) -> None:
         _, send = self._state.fenced(fence)
@@ -114,6 +122,8 @@ class MemoryJournal:
         _, send = self._state.fenced(fence)
         if send.cancel is not None:
             return Suspended(waiting=False, cancel_requested=True)
+        if is_out_of_time(self._state, send):
+            return Suspended(waiting=False, cancel_requested=False, out_of_time=True)
         for new in suspension.interactions:
             self._open(send, new)
         started = start_children(self._state, send, suspension)
@@ -133,6 +143,7 @@ class MemoryJournal:
         self._state.end_calls(send.id, ending.outcomes)
         self._state.withdraw(send.id)
         self._state.enter(send, last_round(ending), ending.entries)
+        settle(self._state, fence, ending.entries)
         self._state.sends[send.id] = replace(
             send,
             status=ending.status,

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.sends import Send, SendStatus
+from powerloop.store.memory.budgets import is_out_of_time
 from powerloop.store.memory.interactions import expire_questions
 from powerloop.store.memory.state import State, waits
 
@@ -44,7 +45,8 @@ class MemoryRecovery:
     async def resume(self, limit: int) -> Sequence[Send]:
         def free(send: Send) -> bool:
             calls = self._state.calls.get(send.id, {}).values()
-            return send.cancel is not None or not any(map(waits, calls))
+            out_of_time = is_out_of_time(self._state, send)
+            return send.cancel is not None or out_of_time or not any(map(waits, calls))
 
         return self._make_ready(lambda send: send.status is SendStatus.WAITING and free(send), limit)
 

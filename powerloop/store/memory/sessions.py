@@ -94,6 +94,9 @@ class MemorySessions:
             self._state.keys.pop((session.id, send.idempotency_key or ""), None)
             self._state.calls.pop(send_id, None)
             self._state.dispatches.pop(send_id, None)
+            self._state.accounts.pop(send_id, None)
+            self._state.reservations.pop(send_id, None)
+            self._state.deadlines.pop(send_id, None)
             self._state.rolled_back.discard(send_id)
         self._state.ledger[:] = [row for row in self._state.ledger if row.send_id not in set(gone)]
         for question in [one for one in self._state.interactions.values() if one.session_id == session.id]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from powerloop.kernel.budgets import Account, Spending
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.clock import Clock
 from powerloop.kernel.errors import Fenced
@@ -54,6 +55,12 @@ class State:
     early_cancels: dict[SendId, CancelRequest] = field(default_factory=dict)
     #: Sends whose messages the model sees no more.
     rolled_back: set[SendId] = field(default_factory=set)
+    #: The budgets of sends that have one; what is reserved of them stands in `reservations`.
+    accounts: dict[SendId, Account] = field(default_factory=dict)
+    #: What each send has reserved of each account.
+    reservations: dict[SendId, dict[SendId, Spending]] = field(default_factory=dict)
+    #: When the time of sends with a budget is over.
+    deadlines: dict[SendId, datetime] = field(default_factory=dict)
     #: How many times each send was made ready for a worker.
     dispatches: Counter[SendId] = field(default_factory=Counter)
     #: How far the queue was taken, per priority.

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from powerloop.kernel.codec import content_to_json
+from powerloop.kernel.codec import budget_to_json, content_to_json
 from powerloop.kernel.errors import RowRefused
 from powerloop.kernel.ids import SendId
 from powerloop.kernel.policies import Policy
@@ -113,4 +113,5 @@ def _new_row(new: NewSend, policy: Policy, position: int, *, is_head: bool) -> d
         "output": [],
         "created_at": now(),
         "dispatched_at": now() if is_head else None,
+        **({"budget": budget_to_json(new.budget)} if new.budget else {}),
     }

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, insert, or_, select, update
 
+from powerloop.kernel.budgets import Reservation, Spending
 from powerloop.kernel.calls import CallStatus, ToolCall
 from powerloop.kernel.codec import content_to_json
 from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage, Role
 from powerloop.kernel.ports.journal import (
     Committed,
@@ -23,6 +25,7 @@ from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.store.acceptance import SENDS
 from powerloop.store.advancing import advance
+from powerloop.store.budgets import is_out_of_time, reserve, settle
 from powerloop.store.children import start_children, tell_parent
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
@@ -120,7 +123,13 @@ class PortableJournal:
                     )
                 )
             await bill(run, send, commit.round, commit.entries)
+            await settle(run, fence, commit.entries)
         return _committed(seq, session, send)
+
+    async def reserve(self, fence: Fence, budget: Budget, wanted: Spending) -> Reservation:
+        async with self._database.transaction() as run:
+            _, send = await lock_fenced(run, fence)
+            return await reserve(run, send, fence, budget, wanted)
 
     async def start_calls(self, fence: Fence, call_ids: Sequence[CallId]) -> None:
         async with self._database.transaction() as run:
@@ -147,6 +156,8 @@ class PortableJournal:
             _, send = await lock_fenced(run, fence)
             if send.cancel is not None:
                 return Suspended(waiting=False, cancel_requested=True)
+            if await is_out_of_time(run, fence):
+                return Suspended(waiting=False, cancel_requested=False, out_of_time=True)
             for new in suspension.interactions:
                 await ask(run, send, new)
             started = await start_children(run, send, suspension)
@@ -171,6 +182,8 @@ class PortableJournal:
             await bill(run, send, last_round(ending), ending.entries)
             next_head = await advance(run, session)
             parent = await tell_parent(run, await _send(run, send.id)) if lineage else None
+            # After the parent's session was locked: no session is, once an account is.
+            await settle(run, fence, ending.entries)
         return Finished(seq=seq, next_head=next_head, parent=parent)
 
     async def hand_over(self, fence: Fence) -> Send:

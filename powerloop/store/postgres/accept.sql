@@ -31,13 +31,13 @@ WITH counted AS (
         id, session_id, position, status, policy, content, idempotency_key, priority, metadata,
         attempt, strikes, dispatches, epoch, rounds,
         input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, output,
-        created_at, dispatched_at
+        created_at, dispatched_at, budget
     )
     SELECT %(id)s, %(session_id)s, counted.position, 'queued', counted.policy, %(content)s::jsonb,
            %(idempotency_key)s, %(priority)s, %(metadata)s::jsonb,
            0, 0, CASE WHEN counted.is_head THEN 1 ELSE 0 END, 0, 0,
            0, 0, 0, 0, 0, '[]',
-           clock_timestamp(), CASE WHEN counted.is_head THEN clock_timestamp() END
+           clock_timestamp(), CASE WHEN counted.is_head THEN clock_timestamp() END, %(budget)s::jsonb
       FROM counted
     RETURNING *
 )
@@ -47,5 +47,5 @@ SELECT added.id, added.session_id, counted.agent, added.position, added.status, 
        added.cache_write_tokens, added.reasoning_tokens, added.stop_reason, added.error_code,
        added.error_message, added.cancel_requested_at, added.cancel_reason, added.cancel_actor, added.output,
        added.created_at, added.dispatched_at, added.started_at, added.ended_at, added.lineage, counted.spec,
-       counted.is_head
+       added.budget, counted.is_head
   FROM added CROSS JOIN counted

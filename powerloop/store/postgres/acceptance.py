@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from powerloop.kernel.codec import budget_to_json
 from powerloop.kernel.errors import RowRefused
 from powerloop.kernel.ids import SendId
 from powerloop.kernel.sends import Accepted, NewSend, Send
@@ -55,4 +56,5 @@ def _parameters(new: NewSend) -> dict[str, Any]:
         "idempotency_key": new.idempotency_key,
         "priority": new.priority,
         "metadata": encode(new.metadata),
+        "budget": new.budget and encode(budget_to_json(new.budget)),
     }

@@ -74,5 +74,6 @@ SELECT claimed.id, claimed.session_id, claimed.agent, claimed.position, claimed.
        claimed.output_tokens, claimed.cached_tokens, claimed.cache_write_tokens, claimed.reasoning_tokens,
        claimed.stop_reason, claimed.error_code, claimed.error_message, claimed.cancel_requested_at,
        claimed.cancel_reason, claimed.cancel_actor, claimed.output, claimed.created_at, claimed.dispatched_at,
-       claimed.started_at, claimed.ended_at, claimed.lineage, claimed.spec, raised.seq, raised.steering
+       claimed.started_at, claimed.ended_at, claimed.lineage, claimed.spec, claimed.budget, raised.seq,
+       raised.steering
   FROM claimed CROSS JOIN raised

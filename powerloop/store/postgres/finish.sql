@@ -100,5 +100,5 @@ SELECT moved.seq AS last_seq, moved.accepted > moved.finished AS has_next, next.
        next.input_tokens, next.output_tokens, next.cached_tokens, next.cache_write_tokens,
        next.reasoning_tokens, next.stop_reason, next.error_code, next.error_message, next.cancel_requested_at,
        next.cancel_reason, next.cancel_actor, next.output, next.created_at, next.dispatched_at,
-       next.started_at, next.ended_at, next.lineage, moved.spec
+       next.started_at, next.ended_at, next.lineage, moved.spec, next.budget
   FROM moved LEFT JOIN next ON true

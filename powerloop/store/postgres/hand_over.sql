@@ -23,5 +23,6 @@ SELECT given.id, given.session_id, held.agent, given.position, given.status, giv
        given.owner, given.rounds, given.input_tokens, given.output_tokens, given.cached_tokens,
        given.cache_write_tokens, given.reasoning_tokens, given.stop_reason, given.error_code,
        given.error_message, given.cancel_requested_at, given.cancel_reason, given.cancel_actor, given.output,
-       given.created_at, given.dispatched_at, given.started_at, given.ended_at, given.lineage, held.spec
+       given.created_at, given.dispatched_at, given.started_at, given.ended_at, given.lineage, held.spec,
+       given.budget
   FROM given CROSS JOIN held

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from powerloop.kernel.budgets import Reservation, Spending
 from powerloop.kernel.calls import ToolCall, ToolOutcome
 from powerloop.kernel.codec import content_to_json
 from powerloop.kernel.errors import Fenced
 from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage
 from powerloop.kernel.ports.journal import (
     Committed,
@@ -44,7 +46,7 @@ from powerloop.store.rows import (
 class PostgresJournal:
     """The `Journal` port: one statement, one round trip for each method of a send that does not wait.
 
-    What is rare, to wait and all that belongs to sub-agents, is done as on any database.
+    What is rare, to wait and all that belongs to sub-agents and to budgets, is done as on any database.
     """
 
     def __init__(self, database: Database, acceptance: PostgresAcceptance, portable: PortableJournal) -> None:
@@ -77,6 +79,8 @@ class PostgresJournal:
         return [call_of(row) for row in rows]
 
     async def commit_model(self, fence: Fence, commit: ModelCommit) -> Committed:
+        if fence.budgets:
+            return await self._portable.commit_model(fence, commit)
         row = await self._write(
             statements.COMMIT_MODEL,
             fence,
@@ -88,6 +92,9 @@ class PostgresJournal:
             **_bill(commit.entries),
         )
         return _committed(row)
+
+    async def reserve(self, fence: Fence, budget: Budget, wanted: Spending) -> Reservation:
+        return await self._portable.reserve(fence, budget, wanted)
 
     async def start_calls(self, fence: Fence, call_ids: Sequence[CallId]) -> None:
         await self._write(statements.START_CALLS, fence, call_ids=[clean_text(name) for name in call_ids])
@@ -108,7 +115,7 @@ class PostgresJournal:
         return await self._portable.merge(fence)
 
     async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
-        if lineage:
+        if lineage or fence.budgets:
             return await self._portable.finish(fence, ending, lineage)
         error = cleaned_error(ending.error)
         row = await self._write(

@@ -1,5 +1,6 @@
 """The tables. Each named constraint refuses a state that the code never makes."""
 
+from powerloop.store.schema.budgets import budgets, reservations
 from powerloop.store.schema.conversations import (
     interactions,
     messages,
@@ -15,12 +16,14 @@ __all__ = [
     "SCHEMA",
     "TOKEN_COLUMNS",
     "agents",
+    "budgets",
     "early_cancels",
     "interactions",
     "messages",
     "metadata",
     "model_calls",
     "queue_marks",
+    "reservations",
     "sends",
     "sessions",
     "tool_calls",

@@ -131,6 +131,9 @@ sends = Table(
     Column("root_id", Text),
     # Whether the model sees its messages no more.
     Column("rolled_back", Boolean, nullable=False, server_default=false()),
+    # What it may use, and when its time is over.
+    Column("budget", StoredJson),
+    Column("deadline_at", Instant),
     UniqueConstraint("session_id", "position"),
     UniqueConstraint("session_id", "idempotency_key"),
     short("id"),

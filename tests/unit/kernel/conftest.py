@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from inspect import signature
@@ -18,8 +18,10 @@ from powerloop.kernel.driving import Ports
 from powerloop.kernel.events import Event
 from powerloop.kernel.executor import Executor
 from powerloop.kernel.ids import CallId, SendId, SessionId, WorkerId
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.messages import TextBlock, ToolCallBlock
+from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.ports.model import FinishReason, ModelReply, ModelRequest
 from powerloop.kernel.sends import Cancellation, NewSend, Send
 from powerloop.kernel.sessions import NewSession
@@ -27,6 +29,7 @@ from powerloop.kernel.tools import ToolSpec
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 from powerloop.kernel.waits import Question, Spawn, ToolWait, Wait
 from powerloop.store.memory import MemoryLeases, MemoryStore
+from powerloop.testing.factories import make_agent
 
 
 def entry() -> ModelCallEntry:
@@ -271,3 +274,20 @@ def script() -> Any:
         returns = staticmethod(returns)
 
     return Script
+
+
+@pytest.fixture
+def limited(house: Callable[..., House]) -> Callable[..., House]:
+    """Builds a house whose agent has a budget, and two tools: one answers, the other asks a person."""
+
+    def build(settings: ModelSettings | None = None, **limits: Any) -> House:
+        agent = make_agent(tools=(NamedTool("find"), NamedTool("ask")))
+        here = house(replace(agent, budget=Budget(**limits), settings=settings or ModelSettings()))
+
+        async def ask(call: ToolCall) -> Question:
+            return Question(prompt="Which size?")
+
+        here.toolbox.functions.update(find=returns("A-17"), ask=ask)
+        return here
+
+    return build

@@ -271,6 +271,8 @@ def _send_columns() -> list[sa.Column[Any]]:
         sa.Column("parent_send_id", sa.Text()),
         sa.Column("root_id", sa.Text()),
         sa.Column("rolled_back", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("budget", _JSON),
+        sa.Column("deadline_at", _INSTANT),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Revision 0002: interactions, cancels that came before their sends, and how far the queues were taken."""
+"""Revision 0002: interactions, early cancels, how far the queues were taken, and budgets."""
 
 from typing import Any
 
@@ -16,9 +16,11 @@ _EXPIRING = sa.text("status = 'open' AND expires_at IS NOT NULL")
 
 
 def upgrade(op: Operations) -> None:
-    """Make the three tables."""
+    """Make the five tables."""
     schema = None if op.get_context().dialect.name == "sqlite" else "powerloop"
     _interactions(op, schema)
+    _budgets(op, schema)
+    _reservations(op, schema)
     op.create_table(
         "early_cancels",
         _text("send_id"),
@@ -55,12 +57,7 @@ def _interactions(op: Operations, schema: str | None) -> None:
         sa.Column("default_answer", _JSON),
         sa.Column("expires_at", _INSTANT),
         sa.PrimaryKeyConstraint("id", name="pk_interactions"),
-        sa.ForeignKeyConstraint(
-            ["send_id"],
-            [f"{schema}.sends.id" if schema else "sends.id"],
-            name="fk_interactions_send_id",
-            ondelete="CASCADE",
-        ),
+        _reference("interactions", "send_id", _of(schema, "sends.id")),
         sa.CheckConstraint("length(id) >= 1", name="ck_interactions_id_length"),
         sa.CheckConstraint("kind IN ('input', 'approval', 'in_doubt')", name="ck_interactions_kind"),
         sa.CheckConstraint(
@@ -91,6 +88,61 @@ def _interactions(op: Operations, schema: str | None) -> None:
         postgresql_where=_EXPIRING,
         sqlite_where=_EXPIRING,
     )
+
+
+def _budgets(op: Operations, schema: str | None) -> None:
+    op.create_table(
+        "budgets",
+        _text("send_id"),
+        sa.Column("max_input_tokens", sa.BigInteger()),
+        sa.Column("max_output_tokens", sa.BigInteger()),
+        sa.Column("max_total_tokens", sa.BigInteger()),
+        sa.Column("max_cost", sa.BigInteger()),
+        *map(_number, ("input_tokens", "output_tokens", "cost")),
+        sa.Column("opened_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("send_id", name="pk_budgets"),
+        _reference("budgets", "send_id", _of(schema, "sends.id")),
+        sa.CheckConstraint(
+            "input_tokens >= 0 AND output_tokens >= 0 AND cost >= 0", name="ck_budgets_not_negative"
+        ),
+        sa.CheckConstraint(
+            "max_input_tokens > 0 AND max_output_tokens > 0 AND max_total_tokens > 0 AND max_cost > 0",
+            name="ck_budgets_positive_limits",
+        ),
+        schema=schema,
+        postgresql_with={"fillfactor": 50},
+    )
+
+
+def _reservations(op: Operations, schema: str | None) -> None:
+    op.create_table(
+        "reservations",
+        _text("budget_id"),
+        _text("send_id"),
+        *map(_number, ("epoch", "input_tokens", "output_tokens", "cost")),
+        sa.Column("created_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("budget_id", "send_id", name="pk_reservations"),
+        _reference("reservations", "budget_id", _of(schema, "budgets.send_id")),
+        _reference("reservations", "send_id", _of(schema, "sends.id")),
+        sa.CheckConstraint(
+            "epoch >= 0 AND input_tokens >= 0 AND output_tokens >= 0 AND cost >= 0",
+            name="ck_reservations_not_negative",
+        ),
+        schema=schema,
+    )
+    op.create_index("ix_reservations_send_id", "reservations", ["send_id"], schema=schema)
+
+
+def _of(schema: str | None, column: str) -> str:
+    return f"{schema}.{column}" if schema else column
+
+
+def _reference(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column], [target], name=f"fk_{table}_{column}", ondelete="CASCADE")
+
+
+def _number(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.BigInteger(), nullable=False)
 
 
 def _text(name: str) -> sa.Column[Any]:
