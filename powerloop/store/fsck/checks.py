@@ -20,6 +20,9 @@ LONG: Final = timedelta(hours=2)
 _SQLITE: Final = {
     "powerloop.": "",
     "jsonb_array_elements(m.content) AS b (value)": "json_each(m.content) AS b",
+    "jsonb_exists(x.lineage -> 'budgets', o.send_id)": (
+        "EXISTS (SELECT 1 FROM json_each(x.lineage, '$.budgets') AS j WHERE j.value = o.send_id)"
+    ),
     "x.ended_at + interval '1 second'": "strftime('%Y-%m-%dT%H:%M:%f000+00:00', x.ended_at, '+1 second')",
 }
 
@@ -88,7 +91,12 @@ CHECKS: Final = (
         ("journal", "The transcript and the journal know the same calls."),
         ("open_calls", "A send that has ended has no open calls."),
     ),
-    *_of("I9", ("usage", "The tokens of a send are the sum of its ledger.")),
+    *_of(
+        "I9",
+        ("usage", "The tokens of a send are the sum of its ledger."),
+        ("budgets", "A budget has counted all that its tree has used."),
+        ("reservations", "Nothing is reserved for a send that has ended or waits."),
+    ),
     *_of("I11", ("afterwards", "Nothing is written for a send after its end.")),
     *_of(
         "I12",

@@ -3,11 +3,14 @@
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 
+from powerloop.kernel.budgets import Spending
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.endings import CutOff, cancelled, failure
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
 from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
 from powerloop.kernel.ports.lease import Leases
@@ -21,6 +24,7 @@ ENTRY = ModelCallEntry(
     usage=Usage(input_tokens=7, output_tokens=5, cached_tokens=3, reasoning_tokens=1),
     outcome=CallOutcome.OK,
     latency=timedelta(seconds=1),
+    cost=Decimal("0.00000001"),
 )
 ALIVE = WorkerId("alive")
 
@@ -28,7 +32,8 @@ ALIVE = WorkerId("alive")
 @dataclass
 class Conversations:
     """``talk``: sends that are ``done``, ``broken``, ``stopped`` and ``doubtful``, and one ``behind`` them;
-    ``busy``: one that is ``working``; ``line``: one at the ``head``; ``idle``: none."""
+    ``busy``: one that is ``working``; ``line``: one at the ``head``; ``idle``: none; ``thrift`` and ``help``:
+    ``frugal`` and its sub-agent ``helping``, which share a budget and call models."""
 
     store: Store
     leases: Leases
@@ -37,7 +42,7 @@ class Conversations:
     async def hold(self) -> None:
         """Hold them all."""
         await asyncio.to_thread(self.leases.renew, ALIVE, timedelta(minutes=5))
-        for name in ("talk", "busy", "line", "idle"):
+        for name in ("talk", "busy", "line", "idle", "thrift", "help"):
             await self.store.sessions.create(NewSession(id=SessionId(self.prefix + name), agent="support"))
         sends = [
             await self._accept("talk", name) for name in ("done", "broken", "stopped", "doubtful", "behind")
@@ -48,6 +53,7 @@ class Conversations:
         await self._doubt(await self._claim(sends[3]))
         await self._ask(await self._claim(await self._accept("busy", "working")), 1, "open")
         await self._accept("line", "head")
+        await self._spend(await self._claim(await self._accept("thrift", "frugal")))
 
     async def _accept(self, session: str, name: str) -> Send:
         new = NewSend(
@@ -88,6 +94,16 @@ class Conversations:
             StopReason.END_TURN, rounds=2, output=answer.content, messages=(answer,), entries=(ENTRY,)
         )
         await self.store.journal.finish(claim.fence, ending)
+
+    async def _spend(self, root: Claim) -> None:
+        budget, wanted = Budget(output_tokens=100), Spending(input_tokens=10, output_tokens=20)
+        root = replace(root, fence=replace(root.fence, budgets=(root.send.id,)))
+        await self.store.journal.reserve(root.fence, budget, wanted)
+        await self._ask(root, 1, "spent")
+        await self.store.journal.reserve(root.fence, budget, wanted)
+        child = await self._claim(await self._accept("help", "helping"))
+        child = replace(child, fence=replace(child.fence, budgets=root.fence.budgets))
+        await self.store.journal.reserve(child.fence, Budget(), wanted)
 
     async def _fail(self, claim: Claim) -> None:
         await self._ask(claim, 1, "unrun")

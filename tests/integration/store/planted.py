@@ -93,6 +93,27 @@ PLANTED = [
     ),
     ("usage", "UPDATE sends SET cached_tokens = cached_tokens + 1 WHERE id = 'done'", {"send": "done"}),
     ("usage", "DELETE FROM model_calls WHERE send_id = 'done' AND round = 2", {"send": "done"}),
+    ("budgets", "UPDATE budgets SET output_tokens = 9", {"send": "frugal", "ledger_output_tokens": 10}),
+    (
+        "budgets",
+        (
+            """UPDATE sends SET lineage = '{"budgets": ["frugal"]}', parent_send_id = 'frugal', """
+            "root_id = 'frugal' WHERE id = 'helping'; "
+            "UPDATE model_calls SET send_id = 'helping' WHERE send_id = 'frugal'; "
+            "UPDATE budgets SET input_tokens = 13"
+        ),
+        {"send": "frugal", "input_tokens": 13, "ledger_input_tokens": 14},
+    ),
+    ("budgets", "UPDATE budgets SET cost = 1", {"send": "frugal", "cost": 1, "ledger_cost": 20}),
+    (
+        "reservations",
+        (
+            "UPDATE sends SET status = 'completed', stop_reason = 'end_turn', "
+            "ended_at = '2100-01-01' WHERE id = 'frugal'"
+        ),
+        {"send": "frugal", "budget": "frugal", "output_tokens": 20},
+    ),
+    ("reservations", "UPDATE sends SET status = 'waiting' WHERE id = 'helping'", {"budget": "frugal"}),
     (
         "afterwards",
         "UPDATE messages SET created_at = now() + interval '1 h' WHERE send_id = 'stopped'",
