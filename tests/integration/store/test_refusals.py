@@ -31,6 +31,10 @@ QUESTION = (
     "actor, created_at) VALUES ('q', 'in_doubt', 'open', 's', 'x', 'c', 't', '{}', 'Did it happen?', '', "
     "'2026-01-01')"
 )
+BUDGET = (
+    "INSERT INTO budgets (send_id, max_cost, input_tokens, output_tokens, cost, opened_at) "
+    "VALUES ('x', {most}, 0, 0, {used}, '2026-01-01')"
+)
 MESSAGE = "INSERT INTO messages VALUES ('s', 1, 'user', '[]', 'x', 1, '{}', '2026-01-01')"
 
 RUNNING = "UPDATE sends SET status = 'running', owner = 'w' WHERE id = '{}'"
@@ -124,6 +128,10 @@ def execute(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Execute]
         "UPDATE interactions SET closed_at = '2026-01-01'",
         "UPDATE interactions SET answer = '{}'",
         "UPDATE interactions SET send_id = 'nobody'",
+        BUDGET.format(most=0, used=0),
+        BUDGET.format(most=1, used=-1),
+        BUDGET.format(most=1, used=0).replace("'x'", "'nobody'"),
+        "INSERT INTO reservations VALUES ('y', 'x', 1, 0, 0, 0, '2026-01-01')",
         "INSERT INTO early_cancels VALUES ('', '', '', '2026-01-01')",
         "INSERT INTO queue_marks VALUES (10, '2026-01-01')",
         "INSERT INTO worker_leases VALUES ('', '2026-01-01', '2026-01-01', '2026-01-01')",
