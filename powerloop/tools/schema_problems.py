@@ -19,21 +19,27 @@ from powerloop.tools.mending import (
 from powerloop.tools.schema import Node, Path, keys_at
 
 
-def problems_of(errors: Iterable[ValidationError], schema: Node) -> list[Problem]:
-    """Every error as one problem, or as several where keys are missing or unknown."""
-    return [problem for error in errors for problem in _problems(error, schema)]
+def problems_of(errors: Iterable[ValidationError], schema: Node, *, arguments: bool = True) -> list[Problem]:
+    """Every error as one problem, or as several where keys are missing or unknown.
+
+    Args:
+        errors: What `jsonschema` found.
+        schema: The whole schema.
+        arguments: Whether the value is the arguments of a call.
+    """
+    return [problem for error in errors for problem in _problems(error, schema, arguments)]
 
 
-def _problems(error: ValidationError, schema: Node) -> Iterator[Problem]:
+def _problems(error: ValidationError, schema: Node, arguments: bool) -> Iterator[Problem]:
     path: Path = tuple(error.absolute_path)
     match error.validator:
         case "required":
             yield from (Problem((*path, key), "is missing") for key in _lacking(error))
         case "additionalProperties" | "unevaluatedProperties" if extra := _unknown(error, schema, path):
-            known = keys_at(schema, path)
-            yield from (Problem((*path, key), unknown_key(key, known, top=not path)) for key in extra)
+            known, top = keys_at(schema, path), arguments and not path
+            yield from (Problem((*path, key), unknown_key(key, known, top=top)) for key in extra)
         case "anyOf" | "oneOf" if error.context:
-            yield Problem(path, ", or ".join(dict.fromkeys(_alternatives(error, schema))))
+            yield Problem(path, ", or ".join(dict.fromkeys(_alternatives(error, schema, arguments))))
         case _:
             yield Problem(path, _text(error))
 
@@ -58,10 +64,10 @@ def _unknown(error: ValidationError, schema: Node, path: Path) -> list[str]:
     ]
 
 
-def _alternatives(error: ValidationError, schema: Node) -> Iterator[str]:
+def _alternatives(error: ValidationError, schema: Node, arguments: bool) -> Iterator[str]:
     """What each branch of a union has against the value."""
     for cause in error.context or ():
-        for problem in _problems(cause, schema):
+        for problem in _problems(cause, schema, arguments):
             inner = problem.path[len(error.absolute_path) :]
             yield f"its {place(inner)} {problem.text}" if inner else problem.text
 

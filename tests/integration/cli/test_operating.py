@@ -1,71 +1,23 @@
 """The commands of those who operate a system: cancel, inbox, sends, fsck, doctor."""
 
-import asyncio
-import json
 import os
 import signal
 import subprocess
 import sys
-from datetime import timedelta
 
 import psycopg
 import pytest
 import redis
 
-from powerloop.kernel.calls import Effect, NewToolCall
-from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
-from powerloop.kernel.interactions import InteractionKind, NewInteraction
-from powerloop.kernel.messages import NewMessage, Role, ToolCallBlock
-from powerloop.kernel.ports.journal import ModelCommit, Suspension
-from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
-from powerloop.store import open_store
+from powerloop.kernel.interactions import InteractionKind
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def run(powerloop, system):
-    """Runs a command on the system; its output as JSON lines."""
-
-    def run(*arguments, code=0):
-        done = powerloop(*arguments, "--json", **system)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return run
-
-
-@pytest.fixture
-def in_doubt(run, system):
-    """A send that waits for a person."""
-    run("session", "new", "echo", "--id", "s")
-    [sent] = run("send", "s", "Pay!")
-    asyncio.run(_suspend(system["POWERLOOP_DATABASE_URL"], sent["id"]))
-    return sent["id"]
-
-
-async def _suspend(url, send_id):
-    store = open_store(url)
-    send = await store.sends.find(SendId(send_id))
-    claim = await store.journal.claim(send, WorkerId("dead:1:1"))
-    call = NewToolCall(id=CallId("c1"), name="pay", arguments={"amount": 3}, effect=Effect.ONCE, index=0)
-    block = ToolCallBlock(id=call.id, name=call.name, arguments=call.arguments)
-    message = NewMessage(role=Role.ASSISTANT, content=(block,))
-    entry = ModelCallEntry(
-        model="scripted:echo", usage=Usage(), outcome=CallOutcome.OK, latency=timedelta(seconds=1)
-    )
-    commit = ModelCommit(round=1, message=message, calls=(call,), entries=(entry,))
-    await store.journal.commit_model(claim.fence, commit)
-    await store.journal.start_calls(claim.fence, [call.id])
-    question = NewInteraction(
-        id=InteractionId(f"{send_id}:1.0"),
-        kind=InteractionKind.IN_DOUBT,
-        call_id=call.id,
-        prompt="Was it paid?",
-    )
-    await store.journal.suspend(claim.fence, Suspension(interactions=(question,)))
-    await store.close()
+def in_doubt(asks):
+    """A send that waits for a person, who is to say what became of a call."""
+    return asks(InteractionKind.IN_DOUBT, prompt="Was it paid?").send_id
 
 
 def test_sends_are_cancelled_by_id_and_by_session(run):

@@ -52,9 +52,9 @@ def test_an_unknown_question_and_an_answer_that_is_none(powerloop, system):
     unknown = answer(powerloop("inbox", "answer", "nothing", "--run", **system), 2)
     assert "interaction.not_found: there is no interaction 'nothing'" in unknown
     assert "interaction.not_found" in answer(powerloop("inbox", "show", "nothing", **system), 2)
-    for wrong in ((), ("--run", "--give-up"), ("--done", "paid", "--run")):
+    for wrong in ((), ("--run", "--give-up"), ("--value", "x", "--approve")):
         said = answer(powerloop("inbox", "answer", "nothing", *wrong, **system), 2)
-        assert "one of --done TEXT, --run and --give-up" in said
+        assert "one of --value, --approve, --edit, --deny, --done, --run, --give-up" in said
 
 
 @pytest.mark.parametrize("command", ["beat", "fsck"])
