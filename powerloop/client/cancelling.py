@@ -12,6 +12,7 @@ from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.nudges import Nudges
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Cancellation, Send, SendStatus
+from powerloop.kernel.subagents import PARENT_CANCELLED
 
 #: Sessions whose sends are cancelled at once.
 _AT_ONCE: Final = 8
@@ -36,15 +37,30 @@ class Canceller:
         """Ask for the end of one send; what it came to."""
         cancellation = await self._store.sends.cancel(send_id, reason=reason, actor=actor)
         if cancellation.send:
-            await self.tell(cancellation.send, cancellation.ready)
+            await self.tell(cancellation.send, cancellation.ready, cancellation.parent)
         return cancellation
 
-    async def tell(self, send: Send, ready: Send | None) -> None:
-        """Tell of a request that is written: whoever minds the send, and a worker of what is ready by it."""
+    async def tell(self, send: Send, *ready: Send | None) -> None:
+        """Tell of a request that is written: whoever minds the send, workers of what is ready by it, and the
+        sub-agents that are to end with it."""
         if send.status in _NUDGED:
             await self._nudges.nudge(send)
-        if ready:
-            await published(self._dispatcher, ready)
+        for one in ready:
+            if one:
+                await published(self._dispatcher, one)
+        if send.cancel and not send.status.is_final:
+            await self._cancel_below(send.id, send.cancel.actor)
+
+    async def _cancel_below(self, send_id: SendId, actor: str) -> None:
+        """Ask for the end of the sub-agents that are to end with the send.
+
+        The upper ones first: who is to end starts no more sub-agents, and is not woken by the ends of those
+        that it has. What one started before it was asked is found by looking again.
+        """
+        while below := [one for one in await self._store.sends.bound_to(send_id) if one.cancel is None]:
+            nearest = min(one.depth for one in below)
+            its_own = [one for one in below if one.depth == nearest]
+            await self._cancel_all(its_own, reason=PARENT_CANCELLED, actor=actor)
 
     async def cancel_each(
         self, send_ids: Iterable[SendId], *, reason: str, actor: str

@@ -232,6 +232,8 @@ class Cancellation:
     #: A send that is ready for a worker now, and to be published: the cancelled one, if a worker has to end
     #: it and none has it, or the one after it.
     ready: Send | None = None
+    #: What takes the end of a sub-agent to its parent, if that is to be published too.
+    parent: Send | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,11 @@ class Lifecycle(StrEnum):
     #: Nothing: it lives by itself.
     DETACHED = "detached"
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether the session ends with the one that started it."""
+        return self is not Lifecycle.DETACHED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:

@@ -14,8 +14,9 @@ from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, TextBlock
+from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.journal import NewChild
-from powerloop.kernel.sends import Lineage, Send, SendStatus, StopReason
+from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus, StopReason
 from powerloop.kernel.sessions import NewSession, Origin
 from powerloop.kernel.waits import Spawn, SpawnMode
 
@@ -25,6 +26,11 @@ TREE_FULL_NOTE: Final = (
     "Not started: the {limit} sub-agents that this task may have in all are used up. Do it yourself."
 )
 RECEIPT: Final = "Started as session {session_id}. What it comes to will be sent to you when it is there."
+
+#: Why a sub-agent's end is asked for, where its parent's was.
+PARENT_CANCELLED: Final = "its parent was cancelled"
+#: The same, where its parent ended before anybody asked.
+PARENT_ENDED: Final = "its parent has ended"
 
 _NAMESPACE: Final = UUID("8f0f6c0e-3f43-4d0a-9d55-0d7a4c7c2f11")
 
@@ -113,6 +119,48 @@ def child_of(agent: Agent, parent: Send, call: ToolCall, spawn: Spawn) -> NewChi
         metadata=parent.metadata,
         priority=parent.priority,
         lineage=lineage,
+    )
+
+
+def outcome_at_start(child: NewChild, send: Send | None, limit: int) -> ToolOutcome | None:
+    """How the call that asked for a sub-agent ends as its send is suspended; `None`: it waits.
+
+    Args:
+        child: What was asked for.
+        send: The sub-agent's send; `None`: it was not started, for the tree is full.
+        limit: How many sub-agents the tree may have.
+    """
+    if send is None:
+        note = TREE_FULL_NOTE.format(limit=limit)
+        return ToolOutcome(call_id=child.call_id, status=CallStatus.FAILED, text=note)
+    if not child.lineage.awaited:
+        receipt = RECEIPT.format(session_id=child.session.id)
+        return ToolOutcome(call_id=child.call_id, status=CallStatus.DONE, text=receipt)
+    return outcome_of(send, child.lineage) if send.status.is_final else None
+
+
+def is_told(parent: Send, child: Send, lineage: Lineage) -> bool:
+    """Whether the end of a sub-agent makes a difference to its parent.
+
+    A call of a parent that ends, or is to end, is closed as it stands. A sub-agent that was cancelled with
+    its parent has nothing to say that would be worth another send.
+    """
+    cut_off = parent.cancel is not None or parent.status in (SendStatus.CANCELLED, SendStatus.FAILED)
+    if lineage.awaited:
+        return not (cut_off or parent.status.is_final)
+    return not (cut_off and child.status is SendStatus.CANCELLED)
+
+
+def delivery_of(child: Send, lineage: Lineage) -> NewSend:
+    """The send that tells the parent's session of the end of a sub-agent that was not awaited. Its id is the
+    same however often it is asked for."""
+    return NewSend(
+        id=SendId(str(uuid5(_NAMESPACE, f"report {child.id}"))),
+        session_id=lineage.session_id,
+        content=report_of(child),
+        policy=Policy.STEER,
+        priority=child.priority,
+        metadata=child.metadata,
     )
 
 

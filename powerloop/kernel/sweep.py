@@ -95,6 +95,7 @@ class Sweeper:
         if backlog and (empty := [priority for priority, count in backlog.items() if not count]):
             found += await self._publish("queue empty", lambda: recovery.overdue(options.age, empty, _LIMIT))
         if self._sweeps % _RARELY == 1:
+            found += await self._publish("parent ended", lambda: recovery.cancel_orphans(_LIMIT))
             found += await self._publish("session moved on", lambda: recovery.advance(_LIMIT))
             await recovery.forget_leases(_LEASES_KEPT)
             await recovery.forget_cancels(_CANCELS_KEPT)

@@ -11,6 +11,7 @@ from powerloop.kernel.sends import CancelEffect, Cancellation, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.store.acceptance import SENDS
 from powerloop.store.advancing import advance
+from powerloop.store.children import tell_parent
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
 from powerloop.store.inputs import checked_send_id
@@ -92,7 +93,9 @@ async def _end(run: Run, session: Session, send: Send) -> Cancellation:
             effect = CancelEffect.ENDED
         case unreachable:
             assert_never(unreachable)
-    return Cancellation(send_id=send.id, effect=effect, send=await _find(run, send.id), ready=ready)
+    after = await _find(run, send.id)
+    told = await tell_parent(run, after) if after and effect is CancelEffect.CANCELLED else None
+    return Cancellation(send_id=send.id, effect=effect, send=after, ready=ready, parent=told)
 
 
 async def _cancel_now(run: Run, session: Session, send: Send) -> Send | None:

@@ -11,7 +11,7 @@ from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import MAX_ID_LENGTH, SendId, SessionId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.sends import NewSend, SendError
-from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.sessions import NewSession, Origin
 from powerloop.store.encoding import cleaned, cleaned_content
 
 MAX_PRIORITY = 9
@@ -28,7 +28,13 @@ def checked_session(new: NewSession) -> NewSession:
     """
     _check_length("a session's id", new.id)
     _check_length("an agent's name", new.agent, MAX_AGENT_NAME_LENGTH)
-    return replace(new, id=session_name(new.id), agent=clean_text(new.agent), metadata=cleaned(new.metadata))
+    return replace(
+        new,
+        id=session_name(new.id),
+        agent=clean_text(new.agent),
+        metadata=cleaned(new.metadata),
+        origin=new.origin and _cleaned_origin(new.origin),
+    )
 
 
 def checked_send(new: NewSend) -> NewSend:
@@ -77,6 +83,11 @@ def cleaned_error(error: SendError | None) -> SendError | None:
     if error is None:
         return None
     return SendError(code=clean_text(error.code), message=clean_text(error.message))
+
+
+def _cleaned_origin(origin: Origin) -> Origin:
+    spec = None if origin.spec is None else cleaned(origin.spec)
+    return replace(origin, parent_id=session_name(origin.parent_id), spec=spec)
 
 
 def _check_length(what: str, name: str, longest: int = MAX_ID_LENGTH) -> None:

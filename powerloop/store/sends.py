@@ -40,6 +40,7 @@ class SqlSends:
         status: SendStatus | Collection[SendStatus] | None = None,
         agent: str | None = None,
         metadata: JSONObject | None = None,
+        root_id: SendId | None = None,
         before: SendId | None = None,
         limit: int = 100,
     ) -> Sequence[Send]:
@@ -57,6 +58,8 @@ class SqlSends:
             query = query.where(sessions.c.agent == clean_text(agent))
         if metadata:
             query = query.where(having(sends.c.metadata, metadata, self._database.address.dialect))
+        if root_id is not None:
+            query = query.where(sends.c.root_id == send_name(root_id))
         if before is not None:
             query = query.where(tuple_(*order) < edge.with_only_columns(*order).scalar_subquery())
         rows = await self._database.read(query.order_by(*(column.desc() for column in order)))

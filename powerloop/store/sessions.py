@@ -1,11 +1,13 @@
 """Conversations and their logs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     delete,
-    insert,
+    literal,
     select,
     tuple_,
     update,
@@ -16,40 +18,27 @@ from powerloop.kernel.ids import Seq, SessionId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Message
 from powerloop.kernel.sessions import NewSession, Session, SessionStatus
+from powerloop.store.children import IS_BOUND
 from powerloop.store.columns import now
 from powerloop.store.containing import having
-from powerloop.store.database import Database
+from powerloop.store.database import Database, Run
 from powerloop.store.encoding import cleaned
 from powerloop.store.inputs import checked_session, session_name
-from powerloop.store.rows import messages_of, origin_row, session_of
+from powerloop.store.portable.writing import add_session
+from powerloop.store.rows import messages_of, session_of
 from powerloop.store.schema import messages, sessions
 
 
 class SqlSessions:
-    """The `Sessions` port. Each method is one statement."""
+    """The `Sessions` port. Each method is one statement, but for those that reach sub-agents too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, new: NewSession) -> Session:
         new = checked_session(new)
-        row = insert(sessions).values(
-            id=new.id,
-            agent=new.agent,
-            status=SessionStatus.OPEN.value,
-            metadata=new.metadata,
-            epoch=0,
-            seq=0,
-            accepted=0,
-            finished=0,
-            created_at=now(),
-            updated_at=now(),
-            policy=new.policy.value,
-            steering=0,
-            **origin_row(new.origin),
-        )
         try:
-            return session_of((await self._database.write(row.returning(sessions)))[0])
+            return await add_session(self._database.write, new)
         except RowRefused as refused:
             if refused.constraint == "pk_sessions":
                 raise SessionExists(new.id) from refused
@@ -74,6 +63,7 @@ class SqlSessions:
         agent: str | None = None,
         status: SessionStatus | None = None,
         metadata: JSONObject | None = None,
+        parent_id: SessionId | None = None,
         before: SessionId | None = None,
         limit: int = 100,
     ) -> Sequence[Session]:
@@ -84,6 +74,8 @@ class SqlSessions:
             query = query.where(sessions.c.status == status.value)
         if metadata:
             query = query.where(having(sessions.c.metadata, metadata, self._database.address.dialect))
+        if parent_id is not None:
+            query = query.where(sessions.c.parent_id == session_name(parent_id))
         if before is not None:
             edge = select(sessions.c.created_at, sessions.c.id).where(_is(before)).scalar_subquery()
             query = query.where(tuple_(sessions.c.created_at, sessions.c.id) < edge)
@@ -98,19 +90,23 @@ class SqlSessions:
         return session_of(rows[0])
 
     async def close(self, session_id: SessionId) -> Session:
-        is_open = sessions.c.status == SessionStatus.OPEN.value
-        change = update(sessions).values(status=SessionStatus.CLOSED.value, updated_at=now())
-        rows = await self._database.write(change.where(_is(session_id), is_open).returning(sessions))
-        return session_of(rows[0]) if rows else await self._get(session_id)
+        closed = update(sessions).values(status=SessionStatus.CLOSED.value, updated_at=now())
+        async with self._database.transaction() as run:
+            ids = await _locked(run, session_id)
+            await run(closed.where(sessions.c.id.in_(ids), sessions.c.status == SessionStatus.OPEN.value))
+        return await self._get(session_id)
 
     async def delete(self, session_id: SessionId) -> None:
-        # The rows that refer to it go with it.
-        idle = sessions.c.accepted == sessions.c.finished
-        rows = await self._database.write(
-            delete(sessions).where(_is(session_id), idle).returning(sessions.c.id)
-        )
-        if not rows:
-            raise SessionBusy((await self._get(session_id)).id)
+        async with self._database.transaction() as run:
+            doomed = await _locked(run, session_id)
+            if not doomed:
+                raise SessionNotFound(session_id)
+            # What they started while we waited for their locks is found now. Idle ones start no more.
+            found = [session_of(row) for row in await run(_with_bound(session_id))]
+            if busy := [one.id for one in found if one.pending or one.id not in doomed]:
+                raise SessionBusy(busy[0])
+            # The rows that refer to them go with them.
+            await run(delete(sessions).where(sessions.c.id.in_(doomed)))
 
     async def messages(
         self, session_id: SessionId, *, after: Seq = Seq(0), limit: int = 1000
@@ -130,3 +126,20 @@ class SqlSessions:
 
 def _is(session_id: SessionId) -> ColumnElement[bool]:
     return sessions.c.id == session_name(session_id)
+
+
+async def _locked(run: Run, session_id: SessionId) -> Sequence[SessionId]:
+    """The ids of the session, and of those that are bound to it, all locked."""
+    locked = _with_bound(session_id).with_for_update(of=sessions, key_share=True)
+    return [row["id"] for row in await run(locked)]
+
+
+def _with_bound(session_id: SessionId) -> Select[Any]:
+    """The session, and those of sub-agents that are bound to it: the lower before the upper, as the end of
+    a sub-agent locks them."""
+    first = select(sessions.c.id, literal(0).label("level")).where(_is(session_id))
+    bound = first.cte("bound", recursive=True)
+    below = bound.join(sessions, sessions.c.parent_id == bound.c.id)
+    bound = bound.union_all(select(sessions.c.id, bound.c.level + 1).select_from(below).where(IS_BOUND))
+    query = select(sessions).join(bound, bound.c.id == sessions.c.id)
+    return query.order_by(bound.c.level.desc(), sessions.c.id)

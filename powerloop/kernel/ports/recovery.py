@@ -47,6 +47,14 @@ class Recovery(Protocol):
         """
         ...
 
+    async def cancel_orphans(self, limit: int) -> Sequence[Send]:
+        """Ask for the end of sub-agents that are bound to a send which was cancelled or has failed.
+
+        At most `limit`. Returns those that no process has: waiting → queued, or queued, for a worker to end
+        them.
+        """
+        ...
+
     async def advance(self, limit: int) -> Sequence[Send]:
         """Move sessions on whose head has ended: what a process that died between two steps left undone."""
         ...

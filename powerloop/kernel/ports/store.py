@@ -46,6 +46,7 @@ class Sessions(Protocol):
         agent: str | None = None,
         status: SessionStatus | None = None,
         metadata: JSONObject | None = None,
+        parent_id: SessionId | None = None,
         before: SessionId | None = None,
         limit: int = 100,
     ) -> Sequence[Session]:
@@ -55,6 +56,7 @@ class Sessions(Protocol):
             agent: Only those of this agent.
             status: Only those in this state.
             metadata: Only those whose metadata has all of these top-level keys with these values.
+            parent_id: Only those of sub-agents that this session started.
             before: Only those after this one in the order of the list: the next page.
             limit: At most so many.
         """
@@ -69,7 +71,8 @@ class Sessions(Protocol):
         ...
 
     async def close(self, session_id: SessionId) -> Session:
-        """Make it refuse new sends. Closing a closed session changes nothing.
+        """Make it refuse new sends, and the sessions of sub-agents that are bound to it. Closing a closed
+        session changes nothing.
 
         Raises:
             SessionNotFound: there is no such session.
@@ -77,11 +80,12 @@ class Sessions(Protocol):
         ...
 
     async def delete(self, session_id: SessionId) -> None:
-        """Remove the session with its sends, messages, tool calls and ledger.
+        """Remove the session with its sends, messages, tool calls and ledger, and the sessions of sub-agents
+        that are bound to it.
 
         Raises:
             SessionNotFound: there is no such session.
-            SessionBusy: it has sends that have not ended.
+            SessionBusy: one of them has sends that have not ended. Nothing was removed then.
         """
         ...
 
@@ -124,6 +128,7 @@ class Sends(Protocol):
         status: SendStatus | Collection[SendStatus] | None = None,
         agent: str | None = None,
         metadata: JSONObject | None = None,
+        root_id: SendId | None = None,
         before: SendId | None = None,
         limit: int = 100,
     ) -> Sequence[Send]:
@@ -134,6 +139,7 @@ class Sends(Protocol):
             status: Only those in this state, or in one of these.
             agent: Only those of sessions of this agent.
             metadata: Only those whose metadata has all of these top-level keys with these values.
+            root_id: Only those of sub-agents in the tree of this send.
             before: Only those after this one in the order of the list: the next page.
             limit: At most so many.
         """
@@ -143,13 +149,14 @@ class Sends(Protocol):
         """Ask for the end of a send. The first request stands; asking again changes nothing.
 
         A queued send that was never claimed is cancelled at once, and the session goes on if that was its
-        head. One that was claimed before has a transcript to be closed: the request is written, and a waiting
-        send made queued, for a worker to end it.
+        head; a sub-agent's end is taken to its parent. One that was claimed before has a transcript to be
+        closed: the request is written, and a waiting send made queued, for a worker to end it.
         """
         ...
 
     async def bound_to(self, send_id: SendId) -> Sequence[Send]:
-        """The sends of its sub-agents, and of theirs, that have not ended and are to end with it."""
+        """The sends of its sub-agents, and of theirs, that have not ended and are to end with it: those next
+        to it first. What is below a sub-agent that is detached is not bound either."""
         ...
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from powerloop.kernel.ids import Epoch
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.sends import Accepted, CancelRequest, NewSend, Send, SendStatus
+from powerloop.kernel.sends import Accepted, CancelRequest, Lineage, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.kernel.usage import Usage
 from powerloop.store.admission import refusal, same_send
@@ -12,13 +12,16 @@ from powerloop.store.double_texting import ends_head, policy_of, reason_of
 from powerloop.store.memory.state import State
 
 
-def accept_in(state: State, session: Session | None, new: NewSend) -> Accepted:
+def accept_in(
+    state: State, session: Session | None, new: NewSend, lineage: Lineage | None = None
+) -> Accepted:
     """Accept a send; errors as `Sends.accept`.
 
     Args:
         state: Every row.
         session: The session, as it stands.
         new: The send, as `checked_send` returns it.
+        lineage: Where it comes from, if it is a sub-agent's.
     """
     if earlier := _earlier(state, new):
         return Accepted(send=earlier, created=False, is_head=False)
@@ -33,7 +36,7 @@ def accept_in(state: State, session: Session | None, new: NewSend) -> Accepted:
         steering=session.steering + (policy is Policy.STEER and not is_head),
         updated_at=state.clock.now(),
     )
-    send = _queued(state, session, new, policy)
+    send = replace(_queued(state, session, new, policy), lineage=lineage)
     state.sessions[session.id] = session
     state.sends[send.id] = send
     if is_head:

@@ -72,7 +72,7 @@ class MemoryInteractions:
             ),
         )
         _resolve_call(self._state, answered, resolution)
-        return Answered(interaction=answered, ready=_wake(self._state, answered.send_id))
+        return Answered(interaction=answered, ready=wake(self._state, answered.send_id))
 
 
 def expire_questions(state: State, limit: int) -> Sequence[Send]:
@@ -87,7 +87,7 @@ def expire_questions(state: State, limit: int) -> Sequence[Send]:
     for question in expired:
         _close(state, replace(question, status=InteractionStatus.EXPIRED))
         _resolve_call(state, question, expire(question))
-    woken = [_wake(state, send_id) for send_id in dict.fromkeys(one.send_id for one in expired)]
+    woken = [wake(state, send_id) for send_id in dict.fromkeys(one.send_id for one in expired)]
     return [send for send in woken if send is not None]
 
 
@@ -110,7 +110,7 @@ def _resolve_call(state: State, asked: Interaction, resolution: Resolution) -> N
     state.calls[asked.send_id][call.id] = call
 
 
-def _wake(state: State, send_id: SendId) -> Send | None:
+def wake(state: State, send_id: SendId) -> Send | None:
     """waiting → queued, if no call of the send waits any more."""
     send = state.sends[send_id]
     if send.status is not SendStatus.WAITING or any(map(waits, state.calls[send_id].values())):

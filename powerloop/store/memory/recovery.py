@@ -1,11 +1,14 @@
 """Sends that nobody drives, in memory."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from powerloop.kernel.ports.lease import Held
-from powerloop.kernel.sends import Send, SendStatus
+from powerloop.kernel.sends import CancelRequest, Send, SendStatus
+from powerloop.kernel.subagents import PARENT_ENDED
 from powerloop.store.memory.budgets import is_out_of_time
+from powerloop.store.memory.children import is_orphan
 from powerloop.store.memory.interactions import expire_questions
 from powerloop.store.memory.state import State, waits
 
@@ -52,6 +55,13 @@ class MemoryRecovery:
 
     async def expire(self, limit: int) -> Sequence[Send]:
         return expire_questions(self._state, limit)
+
+    async def cancel_orphans(self, limit: int) -> Sequence[Send]:
+        orphans = [send for send in self._state.sends.values() if is_orphan(self._state, send)][:limit]
+        request = CancelRequest(reason=PARENT_ENDED, actor="", at=self._state.clock.now())
+        self._state.sends.update((send.id, replace(send, cancel=request)) for send in orphans)
+        ids = {send.id for send in orphans if send.status is not SendStatus.RUNNING}
+        return self._make_ready(lambda send: send.id in ids, len(ids))
 
     async def advance(self, limit: int) -> Sequence[Send]:
         del limit  # no step of this store can be left half done

@@ -17,7 +17,7 @@ from powerloop.kernel.sends import (
 from powerloop.store.inputs import checked_send, checked_send_id, send_name, session_name
 from powerloop.store.matching import has_metadata
 from powerloop.store.memory.acceptance import accept_in
-from powerloop.store.memory.children import bound_to
+from powerloop.store.memory.children import bound_to, tell_parent
 from powerloop.store.memory.state import State
 
 
@@ -41,6 +41,7 @@ class MemorySends:
         status: SendStatus | Collection[SendStatus] | None = None,
         agent: str | None = None,
         metadata: JSONObject | None = None,
+        root_id: SendId | None = None,
         before: SendId | None = None,
         limit: int = 100,
     ) -> Sequence[Send]:
@@ -55,6 +56,7 @@ class MemorySends:
             send
             for send in listed
             if (statuses is None or send.status in statuses)
+            and (root_id is None or (send.lineage and send.root_id == send_name(root_id)))
             and agent in (None, send.agent)
             and has_metadata(send.metadata, metadata or {})
         ]
@@ -88,7 +90,13 @@ class MemorySends:
         session = self._state.sessions[send.session_id]
         was_head = session.finished == send.position - 1
         ready = self._state.advance(session) if was_head else None
-        return Cancellation(send_id=send.id, effect=CancelEffect.CANCELLED, send=send, ready=ready)
+        return Cancellation(
+            send_id=send.id,
+            effect=CancelEffect.CANCELLED,
+            send=send,
+            ready=ready,
+            parent=tell_parent(self._state, send),
+        )
 
     def _requested(self, send: Send) -> Cancellation:
         """Have a send that has started ended by a worker."""

@@ -24,24 +24,7 @@ class MemorySessions:
         new = checked_session(new)
         if new.id in self._state.sessions:
             raise SessionExists(new.id)
-        now = self._state.clock.now()
-        session = Session(
-            id=new.id,
-            agent=new.agent,
-            status=SessionStatus.OPEN,
-            metadata=new.metadata,
-            epoch=Epoch(0),
-            seq=Seq(0),
-            accepted=0,
-            finished=0,
-            origin=new.origin,
-            policy=new.policy,
-            steering=0,
-            created_at=now,
-            updated_at=now,
-        )
-        self._state.sessions[new.id] = session
-        return session
+        return add_session(self._state, new)
 
     async def ensure(self, new: NewSession) -> Session:
         return self._state.sessions.get(checked_session(new).id) or await self.create(new)
@@ -55,6 +38,7 @@ class MemorySessions:
         agent: str | None = None,
         status: SessionStatus | None = None,
         metadata: JSONObject | None = None,
+        parent_id: SessionId | None = None,
         before: SessionId | None = None,
         limit: int = 100,
     ) -> Sequence[Session]:
@@ -68,6 +52,7 @@ class MemorySessions:
             for session in found
             if agent in (None, session.agent)
             and status in (None, session.status)
+            and (parent_id is None or _parent_of(session) == session_name(parent_id))
             and has_metadata(session.metadata, wanted)
         ][: max(limit, 0)]
 
@@ -78,16 +63,39 @@ class MemorySessions:
         return session
 
     async def close(self, session_id: SessionId) -> Session:
-        session = self._get(session_id)
-        if session.status is SessionStatus.OPEN:
-            session = replace(session, status=SessionStatus.CLOSED, updated_at=self._state.clock.now())
-            self._state.sessions[session.id] = session
-        return session
+        for session in self._with_bound(session_id):
+            if session.status is SessionStatus.OPEN:
+                now = self._state.clock.now()
+                self._state.sessions[session.id] = replace(
+                    session, status=SessionStatus.CLOSED, updated_at=now
+                )
+        return self._get(session_id)
 
     async def delete(self, session_id: SessionId) -> None:
-        session = self._get(session_id)
-        if session.pending:
-            raise SessionBusy(session.id)
+        doomed = self._with_bound(session_id)
+        if busy := [session for session in doomed if session.pending]:
+            raise SessionBusy(busy[0].id)
+        for session in doomed:
+            self._remove(session)
+
+    async def messages(
+        self, session_id: SessionId, *, after: Seq = Seq(0), limit: int = 1000
+    ) -> Sequence[Message]:
+        log = self._state.messages.get(session_name(session_id), [])
+        return [message for message in log if message.seq > after][: max(limit, 0)]
+
+    def _with_bound(self, session_id: SessionId) -> Sequence[Session]:
+        """The session, and those of sub-agents that are bound to it."""
+        found = [self._get(session_id)]
+        for session in found:
+            found += [
+                one
+                for one in self._state.sessions.values()
+                if one.origin and one.origin.parent_id == session.id and one.origin.lifecycle.is_bound
+            ]
+        return found
+
+    def _remove(self, session: Session) -> None:
         gone = self._state.queues.pop(session.id, [])
         for send_id in gone:
             send = self._state.sends.pop(send_id)
@@ -104,17 +112,36 @@ class MemorySessions:
         self._state.messages.pop(session.id, None)
         del self._state.sessions[session.id]
 
-    async def messages(
-        self, session_id: SessionId, *, after: Seq = Seq(0), limit: int = 1000
-    ) -> Sequence[Message]:
-        log = self._state.messages.get(session_name(session_id), [])
-        return [message for message in log if message.seq > after][: max(limit, 0)]
-
     def _get(self, session_id: SessionId) -> Session:
         session = self._state.sessions.get(session_name(session_id))
         if session is None:
             raise SessionNotFound(session_id)
         return session
+
+
+def add_session(state: State, new: NewSession) -> Session:
+    """Write a new session, as `checked_session` returns it: open, and empty."""
+    now = state.clock.now()
+    session = state.sessions[new.id] = Session(
+        id=new.id,
+        agent=new.agent,
+        status=SessionStatus.OPEN,
+        metadata=new.metadata,
+        epoch=Epoch(0),
+        seq=Seq(0),
+        accepted=0,
+        finished=0,
+        origin=new.origin,
+        policy=new.policy,
+        steering=0,
+        created_at=now,
+        updated_at=now,
+    )
+    return session
+
+
+def _parent_of(session: Session) -> SessionId | None:
+    return session.origin.parent_id if session.origin else None
 
 
 def _age(session: Session) -> tuple[object, str]:

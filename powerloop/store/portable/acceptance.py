@@ -8,7 +8,7 @@ from powerloop.kernel.codec import budget_to_json, content_to_json
 from powerloop.kernel.errors import RowRefused
 from powerloop.kernel.ids import SendId
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.sends import Accepted, NewSend, Send, SendStatus
+from powerloop.kernel.sends import Accepted, Lineage, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.store.acceptance import SENDS, TAKEN, earlier_or_refused, find_earlier
 from powerloop.store.admission import refusal
@@ -20,7 +20,7 @@ from powerloop.store.inputs import checked_send, send_name
 from powerloop.store.portable.locking import lock_session
 from powerloop.store.portable.writing import change_send, change_session
 from powerloop.store.readiness import readied
-from powerloop.store.rows import cancel_row, send_of
+from powerloop.store.rows import cancel_row, lineage_row, send_of
 from powerloop.store.schema import TOKEN_COLUMNS, sends
 
 
@@ -46,13 +46,16 @@ class PortableAcceptance:
         return send_of(rows[0]) if rows else None
 
 
-async def accept_in(run: Run, session: Session | None, new: NewSend) -> Accepted:
+async def accept_in(
+    run: Run, session: Session | None, new: NewSend, lineage: Lineage | None = None
+) -> Accepted:
     """Accept a send in a transaction that has its session locked; errors as `Sends.accept`.
 
     Args:
         run: Runs statements in the transaction.
         session: The session, as it stands under the lock.
         new: The send, as `checked_send` returns it.
+        lineage: Where it comes from, if it is a sub-agent's.
     """
     if earlier := await find_earlier(run, new):
         return Accepted(send=earlier, created=False, is_head=False)
@@ -64,7 +67,8 @@ async def accept_in(run: Run, session: Session | None, new: NewSend) -> Accepted
     interrupted = await _interrupt(run, session, new, policy) if ends_head(policy) else None
     steering = session.steering + (policy is Policy.STEER and not is_head)
     await change_session(run, session.id, accepted=position, steering=steering)
-    await run(insert(sends).values(_new_row(new, policy, position, is_head=is_head)))
+    row = _new_row(new, policy, position, is_head=is_head)
+    await run(insert(sends).values(row | lineage_row(lineage)))
     return Accepted(
         send=await _send(run, new.id),
         created=True,

@@ -1,4 +1,5 @@
-"""What several edges write: messages, ends of calls, ledger entries, new values of a session or a send."""
+"""What several edges write: sessions, messages, ends of calls, ledger entries, new values of a session or a
+send."""
 
 from collections.abc import Sequence
 
@@ -10,13 +11,40 @@ from powerloop.kernel.ids import Epoch, SendId, Seq, SessionId
 from powerloop.kernel.interactions import InteractionKind, InteractionStatus, NewInteraction
 from powerloop.kernel.messages import NewMessage
 from powerloop.kernel.sends import Send
-from powerloop.kernel.sessions import Session
+from powerloop.kernel.sessions import NewSession, Session, SessionStatus
 from powerloop.kernel.usage import ModelCallEntry, Usage
 from powerloop.store.columns import after, now
 from powerloop.store.database import Run
 from powerloop.store.encoding import cleaned, decode
-from powerloop.store.rows import entry_row, new_interaction_row, outcome_row, usage_row
+from powerloop.store.rows import (
+    entry_row,
+    new_interaction_row,
+    origin_row,
+    outcome_row,
+    session_of,
+    usage_row,
+)
 from powerloop.store.schema import interactions, messages, model_calls, sends, sessions, tool_calls
+
+
+async def add_session(run: Run, new: NewSession) -> Session:
+    """Write a new session, as `checked_session` returns it: open, and empty."""
+    row = insert(sessions).values(
+        id=new.id,
+        agent=new.agent,
+        status=SessionStatus.OPEN.value,
+        metadata=new.metadata,
+        epoch=0,
+        seq=0,
+        accepted=0,
+        finished=0,
+        created_at=now(),
+        updated_at=now(),
+        policy=new.policy.value,
+        steering=0,
+        **origin_row(new.origin),
+    )
+    return session_of((await run(row.returning(sessions)))[0])
 
 
 async def change_session(run: Run, session_id: SessionId, **values: object) -> None:
