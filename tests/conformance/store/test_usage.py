@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from powerloop.kernel.messages import TextBlock
+from powerloop.kernel.ports.journal import Suspension
 from powerloop.kernel.ports.usage import UsageQuery
 from powerloop.kernel.sends import Claim
+from powerloop.kernel.subagents import child_of
 from powerloop.kernel.usage import (
     CallOutcome,
     ModelCallEntry,
@@ -18,6 +21,8 @@ from powerloop.kernel.usage import (
     UsageReport,
     UsageTotal,
 )
+from powerloop.kernel.waits import Spawn
+from powerloop.testing.factories import make_agent
 
 HOUR = timedelta(hours=1)
 
@@ -57,6 +62,17 @@ async def spend(desk, *entries: ModelCallEntry, claim: Claim | None = None, **fi
         claim = await desk.claimed((await desk.accept(session)).send)
     await desk.asked(claim, "a", entries=entries, **fields)
     return claim
+
+
+async def started_by(desk, claim: Claim) -> Claim:
+    """The claimed send of a sub-agent that the call `a` of a send waits for."""
+    (call,) = await desk.store.journal.load_calls(claim.send.id)
+    spawn = Spawn(agent="child", content=(TextBlock(text="go"),))
+    child = child_of(make_agent(), await desk.send_of(claim), call, spawn)
+    suspension = Suspension(children=(child,), max_descendants=10)
+    (started,) = (await desk.store.journal.suspend(claim.fence, suspension)).started
+    claimed: Claim = await desk.claimed(started)
+    return claimed
 
 
 def keys(report: UsageReport) -> list[str]:
@@ -170,6 +186,23 @@ async def test_an_instant_in_another_zone_is_the_same_instant(desk, entry, repor
     later = (datetime.now(UTC) + HOUR).astimezone(timezone(-timedelta(hours=11)))
     assert (await report(since=later)).total.calls == 0
     assert (await report(until=later)).total.calls == 1
+
+
+async def test_what_sub_agents_spend_is_part_of_their_parents_spending(desk, entry, report):
+    await spend(desk, entry("100"))
+    root = await spend(desk, entry("1"))
+    child = await spend(desk, entry("2"), claim=await started_by(desk, root))
+    grandchild = await spend(desk, entry("4"), claim=await started_by(desk, child))
+
+    for claim, cost in ((root, 7), (child, 6), (grandchild, 4)):
+        assert (await report(send_id=claim.send.id)).total.cost == cost
+        assert (await report(session_id=claim.send.session_id)).total.cost == cost
+    assert keys(await report(send_id=root.send.id, by=UsageGroup.SEND)) == [
+        grandchild.send.id,
+        child.send.id,
+        root.send.id,
+    ]
+    assert (await report(agent="child")).total.cost == 6
 
 
 async def test_a_send_of_another_session_is_not_in_the_report(desk, entry, report):
