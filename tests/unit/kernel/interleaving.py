@@ -8,39 +8,26 @@ in each request to the model, the transcript is looked at; at the end, what beca
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
-from powerloop.kernel.agents import Agent
-from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.crash_points import CrashPoint, arm
 from powerloop.kernel.errors import SessionBusy
 from powerloop.kernel.executor import Executor
-from powerloop.kernel.ids import CallId, SendId, SessionId, WorkerId
+from powerloop.kernel.ids import SendId, SessionId, WorkerId
 from powerloop.kernel.messages import (
     Message,
-    NewMessage,
     Role,
     TextBlock,
-    ToolCallBlock,
-    ToolResultBlock,
-    calls_of,
-    text_of,
 )
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.ports.model import FinishReason, ModelReply, ModelRequest
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Accepted, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import NewSession
-from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
+from tests.unit.kernel.transcripts import assert_in_order, assert_valid, awaits_result
+from tests.unit.kernel.two_rounds import Toolbox, TwoRoundModel
 
 ENDS_HEAD = (Policy.INTERRUPT, Policy.ROLLBACK)
 WRITES = frozenset({"claim", "commit_model", "commit_results", "merge", "finish", "hand_over", "suspend"})
-_USAGE = Usage(input_tokens=10, output_tokens=5)
-_ENTRY = ModelCallEntry(
-    model="fake:m", usage=_USAGE, outcome=CallOutcome.OK, latency=timedelta(milliseconds=3)
-)
 #: More drives than any of the stories takes.
 ENOUGH = 30
 
@@ -90,50 +77,6 @@ class CheckedStore:
     async def check(self) -> None:
         assert_valid(await self._store.sessions.messages(self._session_id))
         assert_valid(await self._store.journal.load_window(self._session_id))
-
-
-class TwoRoundModel:
-    """Asks for a tool, and answers when it has the tool's result."""
-
-    def __init__(self) -> None:
-        self.requests: list[ModelRequest] = []
-
-    def get(self, name: str) -> "TwoRoundModel":
-        return self
-
-    def cost_of(self, name: str, usage: Usage) -> None:
-        """Nothing is known of it."""
-
-    async def respond(self, request: ModelRequest, deltas: Any) -> ModelReply:
-        assert_valid(request.messages)
-        assert not awaits_result(request.messages)
-        assert request.messages[-1].role is not Role.ASSISTANT
-        self.requests.append(request)
-        call = ToolCallBlock(id=CallId(f"call of {request.send_id}"), name="look", arguments={})
-        asked = any(call == one for message in request.messages for one in calls_of(message.content))
-        deltas.text("Well, ")
-        await asyncio.sleep(0)
-        text = TextBlock(text=f"Well, {request.send_id} is done.")
-        return ModelReply(
-            content=(text,) if asked else (call,),
-            finish=FinishReason.STOP if asked else FinishReason.TOOL_CALLS,
-            usage=_USAGE,
-            attempts=(_ENTRY,),
-        )
-
-    async def close(self) -> None:
-        pass
-
-
-class Toolbox:
-    """Sees."""
-
-    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
-        await asyncio.sleep(0)
-        return ToolOutcome(call_id=call.id, status=CallStatus.DONE, text="seen")
-
-    async def approval(self, agent: Agent, send: Send, call: ToolCall) -> None:
-        """Nobody is asked."""
 
 
 @dataclass
@@ -314,31 +257,3 @@ class Interleaving:
             return
         told = [event.send_id for event in self.house.recorder.events if event.type == "send.ended"]
         assert sorted(told) == sorted(sends)
-
-
-def assert_valid(messages: Sequence[Message | NewMessage]) -> None:
-    """Each call has exactly one result, in the next message; the last message may ask for more."""
-    for one, following in pairwise((None, *messages, None)):
-        asked = [call.id for call in calls_of(one.content)] if one else []
-        told = [
-            block.call_id
-            for block in (following.content if following else ())
-            if isinstance(block, ToolResultBlock)
-        ]
-        assert told == asked or (following is None and asked), _shown(messages)
-
-
-def assert_in_order(log: Sequence[Message], sends: dict[SendId, Send]) -> None:
-    """The messages of each send stand together, in the order in which the sends were accepted."""
-    places = [sends[message.send_id].position for message in log]
-    assert places == sorted(places), _shown(log)
-    assert [message.seq for message in log] == list(range(1, len(log) + 1))
-
-
-def awaits_result(messages: Sequence[Message | NewMessage]) -> bool:
-    """Whether the last message asks for calls."""
-    return bool(messages) and bool(calls_of(messages[-1].content))
-
-
-def _shown(messages: Sequence[Message | NewMessage]) -> str:
-    return " / ".join(f"{one.role}: {text_of(one.content) or len(one.content)}" for one in messages)
