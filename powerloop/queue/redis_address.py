@@ -12,6 +12,7 @@ from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.retry import Retry
 
 from powerloop.kernel.errors import BrokerUnavailable, SettingsInvalid
+from powerloop.queue.redis_connection import HeedfulConnection, HeedfulSSLConnection
 
 #: What a command raises when the server is away, refuses, or cannot do it now.
 REDIS_TROUBLE: Final = (redis.RedisError, OSError)
@@ -78,6 +79,8 @@ class RedisAddress:
             # One shape of replies, with every server since 5.
             protocol=2,
         )
+        # `from_url` takes none for TLS.
+        pool.connection_class = HeedfulSSLConnection if self._is_tls else HeedfulConnection
         client: aioredis.Redis = aioredis.Redis.from_pool(pool)
         return client
 
@@ -96,6 +99,10 @@ class RedisAddress:
             decode_responses=True,
             protocol=2,
         )
+
+    @property
+    def _is_tls(self) -> bool:
+        return urlsplit(self.url).scheme == "rediss"
 
     def unavailable(self, error: Exception) -> BrokerUnavailable:
         """What to raise when a command failed with one of `REDIS_TROUBLE`."""
