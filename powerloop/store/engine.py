@@ -5,6 +5,7 @@ explicit ``BEGIN`` and ``COMMIT`` by `Database.transaction`.
 """
 
 import select
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +13,7 @@ from typing import Any, Final
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import TextLoader
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -35,7 +36,9 @@ POSTGRES_OPTIONS: Final = {
     "tcp_user_timeout": "10000",
 }
 #: A commit survives the death of its process, not a power cut; foreign keys are off unless asked for.
-_SQLITE_PRAGMAS: Final = ("busy_timeout=5000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+_SQLITE_PRAGMAS: Final = ("busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON")
+#: How many others may get in first while a connection turns a new file to its log.
+_LOG_TRIES: Final = 100
 _POOL_TIMEOUT_S: Final = 10.0
 
 
@@ -147,8 +150,28 @@ def _prepare_sqlite(connection: DBAPIConnection, *_: object) -> None:
     cursor = connection.cursor()
     for pragma in _SQLITE_PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
+    _write_ahead(cursor)
     cursor.close()
     connection.create_function("powerloop_has_metadata", 2, _has_metadata, deterministic=True)
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Have the file keep a write-ahead log, which it does from then on.
+
+    While another connection writes to a file that has none, SQLite refuses at once, whatever ``busy_timeout``
+    says. For a transaction it does wait.
+    """
+    for _ in range(_LOG_TRIES):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            cursor.execute("BEGIN EXCLUSIVE")
+            cursor.execute("ROLLBACK")
+        else:
+            return
+    raise sqlite3.OperationalError("database is locked")
 
 
 def _has_metadata(metadata: str, wanted: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -82,7 +83,7 @@ async def test_processes_that_write_at_once_wait_for_each_other(store, file):
 
 async def test_a_writer_that_holds_the_file_for_too_long_is_named(store, file, monkeypatch):
     await store.close()
-    monkeypatch.setattr("powerloop.store.engine._SQLITE_PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
+    monkeypatch.setattr("powerloop.store.engine._SQLITE_PRAGMAS", ("busy_timeout=50",))
     impatient = open_store(f"sqlite:///{file}")
     holder = sqlite3.connect(file, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -94,6 +95,20 @@ async def test_a_writer_that_holds_the_file_for_too_long_is_named(store, file, m
     assert (await impatient.sends.accept(SEND)).created
     holder.close()
     await impatient.close()
+
+
+async def test_a_new_file_that_somebody_else_writes_to_is_waited_for(file):
+    file.parent.mkdir()
+    store = open_store(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("CREATE TABLE theirs (id INTEGER)")
+        holder.execute("BEGIN IMMEDIATE")
+        opening = asyncio.create_task(store.open())
+        done, _ = await asyncio.wait([opening], timeout=0.1)
+        assert not done
+        holder.execute("COMMIT")
+        await opening
+    await store.close()
 
 
 async def test_a_cancelled_write_leaves_the_store_as_it_was(store):
