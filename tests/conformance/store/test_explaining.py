@@ -6,11 +6,21 @@ import pytest
 
 from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.ids import SendId, WorkerId
+from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.ports.journal import ResultsCommit, Suspension
 from powerloop.kernel.sends import SendStatus
-from powerloop.testing.factories import make_agent
+from powerloop.kernel.subagents import child_of
+from powerloop.kernel.waits import Spawn, SpawnMode
+from powerloop.testing.factories import make_agent, make_call
 
 ONE, TWO = WorkerId("box:1:one"), WorkerId("box:2:two")
+
+
+def child(claim, call_id, *, awaited=True):
+    """A sub-agent that a call of the send starts."""
+    mode = SpawnMode.WAIT if awaited else SpawnMode.DETACH
+    spawn = Spawn(agent="support", content=(TextBlock(text="Look!"),), mode=mode)
+    return child_of(make_agent(), claim.send, make_call(call_id), spawn)
 
 
 @pytest.fixture
@@ -128,6 +138,21 @@ async def test_a_waiting_send_is_told_with_what_is_still_open(desk, facts_of):
     await desk.store.interactions.answer(second, {"action": "give_up"})
     facts = await facts_of(claim.send)
     assert (facts.send.status, facts.questions, facts.calls) == (SendStatus.QUEUED, (), ())
+
+
+async def test_the_sub_agents_of_a_waiting_send_are_those_that_it_waits_for(desk, facts_of):
+    claim = await desk.running()
+    await desk.asked(claim, "a", "b", "c")
+    children = (child(claim, "a"), child(claim, "b"), child(claim, "c", awaited=False))
+    suspended = await desk.store.journal.suspend(
+        claim.fence, Suspension(children=children, max_descendants=10)
+    )
+    first, second, _ = suspended.started
+    assert {one.id for one in (await facts_of(claim.send)).children} == {first.id, second.id}
+    ended = await desk.claimed(first)
+    await desk.store.journal.finish(ended.fence, desk.completed(), ended.send.lineage)
+    assert [one.id for one in (await facts_of(claim.send)).children] == [second.id]
+    assert [call.id for call in (await facts_of(claim.send)).calls] == ["b"]
 
 
 async def test_a_send_that_was_given_no_wait_has_none(desk, facts_of):
