@@ -1,9 +1,9 @@
 """What a tool is to the kernel: a description for the model, and one coroutine to call."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from powerloop.kernel.calls import Effect
 from powerloop.kernel.ids import CallId, SendId, SessionId
@@ -11,6 +11,20 @@ from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.waits import Wait
 
 DepsT_co = TypeVar("DepsT_co", covariant=True)
+
+#: Says of a call whether a person must allow it: of ``(arguments)`` or ``(context, arguments)``. `False`: no;
+#: `True`: yes; a text: yes, and this is what the person is asked.
+ApprovalRule: TypeAlias = Callable[..., "bool | str | Awaitable[bool | str]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """That a person must allow calls of a tool before they run."""
+
+    #: Which calls; `None`: all of them.
+    rule: ApprovalRule | None = None
+    #: How long an answer is waited for, before the call is denied; `None`: for ever.
+    within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +42,8 @@ class ToolSpec:
     concurrent: bool = True
     #: How long one call may take; `None`: as long as it likes.
     timeout: timedelta | None = None
+    #: Whether a person must allow its calls; `None`: nobody is asked.
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +63,10 @@ class ToolContext(Generic[DepsT_co]):
     deps: DepsT_co
     #: The metadata of the send.
     metadata: JSONObject = field(default_factory=dict)
+    #: The names of all the tools of the agent that calls.
+    tools: tuple[str, ...] = ()
+    #: How the agent that calls differs from one that workers know (`kernel.subagents.narrowed`); `None`: not.
+    spec: JSONObject | None = None
 
 
 class Tool(Protocol):
