@@ -59,7 +59,9 @@ CHECKS: Final = (
         ("places", "Every accepted send has its place, and up to the finished count all have ended."),
         ("standstill", "No session stands at a send that has ended."),
         ("turns", "Only the head of a session is dispatched, runs or waits."),
-        ("waits", "A send that waits has a question that is open."),
+        ("waits", "A send that waits has a call that waits."),
+        ("awaited", "A call that waits has a question that is open or a sub-agent that has not ended."),
+        ("told", "A sub-agent that has ended has told its parent."),
     ),
     Check(
         invariant="I1", name="driven", title="Every send that has not ended is being driven.", at_rest=True
@@ -96,6 +98,7 @@ CHECKS: Final = (
         ("usage", "The tokens of a send are the sum of its ledger."),
         ("budgets", "A budget has counted all that its tree has used."),
         ("reservations", "Nothing is reserved for a send that has ended or waits."),
+        ("trees", "A tree has no more sub-agents than it may have."),
     ),
     *_of("I11", ("afterwards", "Nothing is written for a send after its end.")),
     *_of(

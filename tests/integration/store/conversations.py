@@ -10,13 +10,13 @@ from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.endings import CutOff, cancelled, failure
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
-from powerloop.kernel.limits import Budget
+from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
-from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
+from powerloop.kernel.ports.journal import Ending, ModelCommit, NewChild, ResultsCommit, Suspension
 from powerloop.kernel.ports.lease import Leases
 from powerloop.kernel.ports.store import Store
-from powerloop.kernel.sends import Claim, NewSend, Send, SendError, StopReason
-from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.sends import Claim, Lineage, NewSend, Send, SendError, StopReason
+from powerloop.kernel.sessions import Lifecycle, NewSession, Origin
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 
 ENTRY = ModelCallEntry(
@@ -33,7 +33,8 @@ ALIVE = WorkerId("alive")
 class Conversations:
     """``talk``: sends that are ``done``, ``broken``, ``stopped`` and ``doubtful``, and one ``behind`` them;
     ``busy``: one that is ``working``; ``line``: one at the ``head``; ``idle``: none; ``thrift`` and ``help``:
-    ``frugal`` and its sub-agent ``helping``, which share a budget and call models."""
+    ``frugal`` and its sub-agent ``helping``, which share a budget and call models; ``home``: a ``parent``
+    that waits for its sub-agent ``child``, and was told of the end of ``grown``."""
 
     store: Store
     leases: Leases
@@ -42,7 +43,7 @@ class Conversations:
     async def hold(self) -> None:
         """Hold them all."""
         await asyncio.to_thread(self.leases.renew, ALIVE, timedelta(minutes=5))
-        for name in ("talk", "busy", "line", "idle", "thrift", "help"):
+        for name in ("talk", "busy", "line", "idle", "thrift", "help", "home"):
             await self.store.sessions.create(NewSession(id=SessionId(self.prefix + name), agent="support"))
         sends = [
             await self._accept("talk", name) for name in ("done", "broken", "stopped", "doubtful", "behind")
@@ -54,6 +55,7 @@ class Conversations:
         await self._ask(await self._claim(await self._accept("busy", "working")), 1, "open")
         await self._accept("line", "head")
         await self._spend(await self._claim(await self._accept("thrift", "frugal")))
+        await self._delegate(await self._claim(await self._accept("home", "parent")))
 
     async def _accept(self, session: str, name: str) -> Send:
         new = NewSend(
@@ -104,6 +106,36 @@ class Conversations:
         child = await self._claim(await self._accept("help", "helping"))
         child = replace(child, fence=replace(child.fence, budgets=root.fence.budgets))
         await self.store.journal.reserve(child.fence, Budget(), wanted)
+
+    async def _delegate(self, claim: Claim) -> None:
+        await self._ask(claim, 1, "delegated", "told")
+        children = (self._child(claim, "delegated", "child"), self._child(claim, "told", "grown"))
+        await self.store.journal.suspend(claim.fence, Suspension(children=children, max_descendants=2))
+        await self.store.sends.cancel(children[1].send_id)
+
+    def _child(self, claim: Claim, call_id: str, name: str) -> NewChild:
+        parent = claim.send
+        return NewChild(
+            call_id=CallId(call_id),
+            session=NewSession(
+                id=SessionId(f"{self.prefix}{name}-session"),
+                agent="support",
+                origin=Origin(parent_id=parent.session_id, lifecycle=Lifecycle.LINKED),
+            ),
+            send_id=SendId(self.prefix + name),
+            content=(TextBlock(text="hello"),),
+            metadata={},
+            priority=0,
+            lineage=Lineage(
+                session_id=parent.session_id,
+                send_id=parent.id,
+                call_id=CallId(call_id),
+                root_id=parent.id,
+                depth=1,
+                awaited=True,
+                limits=TreeLimits(total=2),
+            ),
+        )
 
     async def _fail(self, claim: Claim) -> None:
         await self._ask(claim, 1, "unrun")

@@ -27,7 +27,29 @@ PLANTED = [
         "DROP INDEX uq_sends_held; UPDATE sends SET status = 'running', owner = 'x' WHERE id = 'behind'",
         {"session": "talk", "send": "behind"},
     ),
-    ("waits", "UPDATE interactions SET status = 'withdrawn', closed_at = now()", {"send": "doubtful"}),
+    (
+        "waits",
+        "UPDATE tool_calls SET status = 'done', result = 'x', ended_at = '2100-01-01' WHERE id = 'maybe'",
+        {"send": "doubtful"},
+    ),
+    ("awaited", "UPDATE interactions SET status = 'withdrawn', closed_at = now()", {"send": "doubtful"}),
+    ("awaited", "DELETE FROM sends WHERE id = 'child'", {"send": "parent", "call": "delegated"}),
+    (
+        "told",
+        (
+            "UPDATE sends SET status = 'completed', stop_reason = 'end_turn', ended_at = '2100-01-01' "
+            "WHERE id = 'child'"
+        ),
+        {"send": "child", "parent": "parent", "call": "delegated"},
+    ),
+    (
+        "told",
+        (
+            "UPDATE tool_calls SET status = 'waiting', result = NULL, ended_at = NULL "
+            "WHERE send_id = 'parent' AND id = 'told'"
+        ),
+        {"send": "grown", "status": "cancelled", "call": "told"},
+    ),
     ("driven", "UPDATE sends SET dispatched_at = now() - interval '1 h' WHERE id = 'head'", {"send": "head"}),
     ("driven", "DELETE FROM worker_leases", {"send": "working"}),
     ("log_epochs", "UPDATE messages SET epoch = 1 WHERE send_id = 'doubtful' AND seq = 10", {"seq": 10}),
@@ -114,6 +136,15 @@ PLANTED = [
         {"send": "frugal", "budget": "frugal", "output_tokens": 20},
     ),
     ("reservations", "UPDATE sends SET status = 'waiting' WHERE id = 'helping'", {"budget": "frugal"}),
+    (
+        "trees",
+        (
+            "UPDATE sends SET root_id = 'other', parent_send_id = 'other', "
+            "lineage = (SELECT k.lineage FROM sends AS k WHERE k.id = 'child') "
+            "WHERE id IN ('child', 'grown', 'head')"
+        ),
+        {"root": "other", "sub_agents": 3, "allowed": 2},
+    ),
     (
         "afterwards",
         "UPDATE messages SET created_at = now() + interval '1 h' WHERE send_id = 'stopped'",
