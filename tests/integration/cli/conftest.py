@@ -1,17 +1,21 @@
-"""The command line in processes of its own, and a system for it to reach."""
+"""The command line, in this process or in one of its own, and a system for it to reach."""
 
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
+from powerloop.cli.entry import run as run_command
 from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import Interaction, InteractionKind, NewInteraction
@@ -22,20 +26,42 @@ from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 from powerloop.store import open_store
 
+#: These start processes, or become another program.
+_NEED_A_PROCESS = frozenset({"beat", "bench", "demo", "dev", "worker"})
+
+Done: TypeAlias = subprocess.CompletedProcess[str]
+
 
 @pytest.fixture
-def powerloop(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command line in a folder of its own."""
+def powerloop(tmp_path: Path) -> Callable[..., Done]:
+    """Runs the command line in a folder of its own, with nothing in its environment that it was not given.
 
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("POWERLOOP_", "OPENAI_"))
-        }
+    It runs in this process, which spares a second of imports: see `powerloop_process`.
+    """
+
+    def run_here(*arguments: str, **environment: str) -> Done:
+        assert _NEED_A_PROCESS.isdisjoint(arguments[:1]), "use powerloop_process"
+        with pytest.MonkeyPatch.context() as patch, _output() as (output, errors):
+            for name in os.environ.keys() - _environment().keys():
+                patch.delenv(name)
+            for name, value in _environment(**environment).items():
+                patch.setenv(name, value)
+            patch.chdir(tmp_path)
+            patch.setattr(sys, "path", [*sys.path])
+            code = run_command(arguments)
+        return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
+
+    return run_here
+
+
+@pytest.fixture
+def powerloop_process(tmp_path: Path) -> Callable[..., Done]:
+    """`powerloop` in a process: for what starts others, and for what only a whole process shows."""
+
+    def run_there(*arguments: str, **environment: str) -> Done:
         return subprocess.run(
             [sys.executable, "-m", "powerloop", *arguments],
-            env={**clean, "COLUMNS": "200", **environment},
+            env=_environment(**environment),
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -43,7 +69,27 @@ def powerloop(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
             check=False,
         )
 
-    return run
+    return run_there
+
+
+def _environment(**more: str) -> dict[str, str]:
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("POWERLOOP_", "OPENAI_"))
+    }
+    return {**clean, "COLUMNS": "200", **more}
+
+
+@contextmanager
+def _output() -> Iterator[tuple[StringIO, StringIO]]:
+    """What is printed from here on, and what a process that configures no logging says of trouble."""
+    with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+        handler = logging.StreamHandler(errors)
+        handler.setLevel(logging.WARNING)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield output, errors
+        finally:
+            logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture
@@ -53,9 +99,7 @@ def system(migrated_postgres_url: str, redis_url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(
-    powerloop: Callable[..., subprocess.CompletedProcess[str]], system: dict[str, str]
-) -> Callable[..., list[Any]]:
+def run(powerloop: Callable[..., Done], system: dict[str, str]) -> Callable[..., list[Any]]:
     """Runs a command on the system; its output as JSON lines."""
 
     def run(*arguments: str, code: int = 0) -> list[Any]:

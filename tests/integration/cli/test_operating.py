@@ -38,8 +38,8 @@ def test_a_cancel_of_what_nobody_knows_is_remembered_and_said(run, powerloop, sy
     assert "Not known, and remembered: nothing." in powerloop("cancel", "nothing", **system).stderr
 
 
-async def test_ctrl_c_leaves_a_followed_send_as_it_is_and_says_how_to_cancel_it(
-    run, system, tmp_path, eventually
+def test_ctrl_c_leaves_a_followed_send_as_it_is_and_says_how_to_cancel_it(
+    run, system, tmp_path, eventually_blocking
 ):
     run("session", "new", "echo", "--id", "s")
     follow = [sys.executable, "-m", "powerloop", "send", "s", "hello", "--follow"]
@@ -47,7 +47,7 @@ async def test_ctrl_c_leaves_a_followed_send_as_it_is_and_says_how_to_cancel_it(
         follow, env={**os.environ, **system}, cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     with redis.Redis.from_url(system["POWERLOOP_REDIS_URL"]) as client:
-        await eventually(
+        eventually_blocking(
             lambda: any(one["cmd"] == "xread" for one in client.client_list()), "it follows", within=20
         )
     process.send_signal(signal.SIGINT)

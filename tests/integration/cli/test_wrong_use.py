@@ -13,8 +13,8 @@ def answer(done: subprocess.CompletedProcess[str], code: int) -> str:
     return done.stderr
 
 
-def test_no_system_is_named(powerloop):
-    said = answer(powerloop("session", "list"), 2)
+def test_no_system_is_named(powerloop_process):
+    said = answer(powerloop_process("session", "list"), 2)
     assert "settings.invalid: POWERLOOP_DATABASE_URL and POWERLOOP_REDIS_URL are not set" in said
     assert "powerloop dev" in said
 
@@ -58,8 +58,9 @@ def test_an_unknown_question_and_an_answer_that_is_none(powerloop, system):
 
 
 @pytest.mark.parametrize("command", ["beat", "fsck"])
-def test_a_beat_or_a_check_of_no_system(powerloop, command):
-    assert "POWERLOOP_DATABASE_URL and POWERLOOP_REDIS_URL are not set" in answer(powerloop(command), 2)
+def test_a_beat_or_a_check_of_no_system(powerloop_process, command):
+    said = answer(powerloop_process(command), 2)
+    assert "POWERLOOP_DATABASE_URL and POWERLOOP_REDIS_URL are not set" in said
 
 
 def test_a_check_of_a_database_that_is_down(powerloop, redis_url):
@@ -105,9 +106,9 @@ def test_a_schema_that_is_missing_under_the_policy_verify(powerloop, postgres_ur
     assert "powerloop db ddl" in said
 
 
-def test_a_redis_that_is_down_refuses_a_worker_and_keeps_a_send(powerloop, system):
+def test_a_redis_that_is_down_refuses_a_worker_and_keeps_a_send(powerloop, powerloop_process, system):
     away = {**system, "POWERLOOP_REDIS_URL": "redis://:secret@127.0.0.1:1/0"}
-    said = answer(powerloop("worker", "--app", "powerloop.cli.sample_agents", **away), 3)
+    said = answer(powerloop_process("worker", "--app", "powerloop.cli.sample_agents", **away), 3)
     assert "broker.unavailable" in said
     assert "127.0.0.1:1" in said
     assert "secret" not in said
@@ -118,19 +119,23 @@ def test_a_redis_that_is_down_refuses_a_worker_and_keeps_a_send(powerloop, syste
     assert '"status": "queued"' in powerloop("sends", "list", "--json", **away).stdout
 
 
-def test_agents_that_cannot_be_loaded(powerloop, system, tmp_path):
-    (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
-    (tmp_path / "empty.py").write_text("")
-    assert "app.broken: there is no module 'nowhere'" in answer(
-        powerloop("worker", "--app", "nowhere", **system), 2
-    )
-    assert "nothing_of_that_name" in answer(powerloop("worker", "--app", "broken", **system), 2)
-    assert "'empty' defines no agent" in answer(powerloop("worker", "--app", "empty", **system), 2)
-    assert "POWERLOOP_APP" in answer(powerloop("worker", **system), 2)
+def test_a_worker_of_agents_that_cannot_be_loaded(powerloop_process, system):
+    said = answer(powerloop_process("worker", "--app", "nowhere", **system), 2)
+    assert "app.broken: there is no module 'nowhere'" in said
+    assert "POWERLOOP_APP" in answer(powerloop_process("worker", **system), 2)
 
 
-def test_debug_shows_the_traceback(powerloop, system):
-    done = powerloop("send", "nowhere", "hi", "--debug", **system)
+def test_modules_that_are_broken_or_define_no_agent(powerloop, tmp_path):
+    (tmp_path / "imports_what_is_not_there.py").write_text("import nothing_of_that_name\n")
+    (tmp_path / "defines_nothing.py").write_text("")
+    said = answer(powerloop("agents", "--app", "imports_what_is_not_there"), 2)
+    assert "nothing_of_that_name" in said
+    said = answer(powerloop("agents", "--app", "defines_nothing"), 2)
+    assert "'defines_nothing' defines no agent" in said
+
+
+def test_debug_shows_the_traceback(powerloop_process, system):
+    done = powerloop_process("send", "nowhere", "hi", "--debug", **system)
     assert "Traceback" in done.stderr
     assert "SessionNotFound" in done.stderr
 
