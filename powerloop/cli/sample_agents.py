@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from powerloop.kernel.agents import Agent
-from powerloop.tools import tool
+from powerloop.tools import ask_user, tool
 
 #: Which model the demo's agent speaks with; `powerloop demo --model` sets it for the workers.
 MODEL_VARIABLE = "DEMO_MODEL"
@@ -34,6 +34,22 @@ support = Agent(
         "Remember what the customer told you. Look orders up before you speak about them."
     ),
     tools=[lookup_order],
+)
+
+scout = Agent(
+    name="scout",
+    model=support.model,
+    instructions="You tell how the weather in a city usually is at this time of the year, in one sentence.",
+)
+
+planner = Agent(
+    name="planner",
+    model=support.model,
+    instructions=(
+        "You plan trips. Call scout once for each of Lisbon, Porto and Faro, and ask_user once for what the "
+        "customer likes, all in your first answer. Then say where to go, in two sentences."
+    ),
+    tools=[scout.as_tool(description="Find out how the weather in a city is."), ask_user()],
 )
 
 echo = Agent(name="echo", model="scripted:echo")

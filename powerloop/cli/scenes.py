@@ -14,11 +14,25 @@ from rich.text import Text
 from powerloop.client.handles import SendHandle
 from powerloop.client.loop import AsyncPowerLoop
 from powerloop.kernel.errors import DemoFailed
-from powerloop.kernel.events import SendEnded, SendStarted, TextDelta, ToolFinished, ToolStarted
+from powerloop.kernel.events import (
+    InteractionOpened,
+    SendEnded,
+    SendStarted,
+    SendWaiting,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+)
+from powerloop.kernel.ids import InteractionId
 from powerloop.kernel.sends import Send
 
 AGENT = "support"
+PLANNER = "planner"
+SCOUT = "scout"
 CROWD = 50
+
+_TRIP = "Plan me a trip."
+_CHILDREN = 3
 
 _STORY = "Tell me a story."
 #: About half of it, as a stream of 40 ms.
@@ -128,6 +142,34 @@ async def takeover(loop: AsyncPowerLoop, console: Console) -> list[Played]:
     if not killed or worker_pid(send) == killed:
         raise DemoFailed("the worker could not be killed in the middle of its answer.")
     return [Played("takeover", send)]
+
+
+async def family(loop: AsyncPowerLoop, console: Console) -> list[Played]:
+    """A parent that waits for three sub-agents and for a person, as a row."""
+    session = await loop.create_session(PLANNER)
+    handle = await loop.send(session.id, _TRIP)
+    _say_question(console, _TRIP)
+    async for event in handle.events():
+        match event.body:
+            case ToolStarted(name=name):
+                console.print(Text(f"    → {name} …", style="dim"))
+            case InteractionOpened(interaction_id=interaction_id):
+                await _answer(loop, console, interaction_id)
+            case SendWaiting():
+                console.print(Text("    the parent waits; no worker holds it", style="dim"))
+    send = await _ended(handle)
+    _say_answer(console, send)
+    children = [child for child in await loop.list_sends(agent=SCOUT) if child.root_id == send.id]
+    if len(children) != _CHILDREN:
+        raise DemoFailed(f"the parent started {len(children)} sub-agents, not {_CHILDREN}.")
+    return [Played("family", one) for one in (send, *children)]
+
+
+async def _answer(loop: AsyncPowerLoop, console: Console, interaction_id: InteractionId) -> None:
+    [question] = [one for one in await loop.interactions() if one.id == interaction_id]
+    console.print(Text(f"    ? {question.prompt}", style="bold yellow"))
+    console.print(Text("    ! beach (says the script)", style="yellow"))
+    await loop.answer(interaction_id, "beach", actor="demo")
 
 
 def summary(played: list[Played]) -> Table:

@@ -1,17 +1,21 @@
 """Agents: named definitions of a model, its instructions, its tools and its limits."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
+from powerloop.kernel.agent_tool import AgentTool, LifecycleName, SpawnModeName
 from powerloop.kernel.errors import AgentUnknown, InvalidInput
 from powerloop.kernel.hooks.hook import Hook, check_hooks
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.policies import Policy
+from powerloop.kernel.sessions import Lifecycle
 from powerloop.kernel.tools import Tool
+from powerloop.kernel.waits import SpawnMode
 
 MAX_AGENT_NAME_LENGTH = 100
 
@@ -68,6 +72,32 @@ class Agent:
         _check_tools(self.name, self.tools)
         check_hooks(self.name, self.hooks)
 
+    def as_tool(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        *,
+        mode: SpawnModeName = SpawnMode.WAIT,
+        lifecycle: LifecycleName = Lifecycle.LINKED,
+    ) -> "AgentTool[Agent]":
+        """This agent as a tool of another one: each call starts it as a sub-agent, with a session of its own.
+
+        The model gives one text, ``input``; nothing else of its conversation is known to the sub-agent.
+
+        Args:
+            name: What the model calls the tool; by default the agent's name, with ``_`` for what providers do
+                not take.
+            description: What the model is told: say when the agent is the one to ask.
+            mode: ``"wait"``: the sub-agent's answer is the result of the call. ``"detach"``: a receipt is,
+                and the answer is sent later.
+            lifecycle: ``"linked"``: a cancel of the one that calls reaches the sub-agent. ``"ephemeral"``:
+                that too, and its session is closed as soon as it has answered. ``"detached"``: neither.
+
+        Raises:
+            InvalidInput: providers do not take the name, or the mode or the lifecycle is none.
+        """
+        return AgentTool(self, name=name, description=description, mode=mode, lifecycle=lifecycle)
+
 
 def _check_tools(agent: str, tools: Iterable[Any]) -> None:
     names: set[str] = set()
@@ -82,8 +112,14 @@ def _check_tools(agent: str, tools: Iterable[Any]) -> None:
         names.add(tool.spec.name)
 
 
+def _startable(agent: Agent) -> Iterator[Agent]:
+    """The agents that its tools may start, as far as they are not known to them by name only."""
+    for tool in agent.tools:
+        yield from (known for known in getattr(tool, "agents", ()) if isinstance(known, Agent))
+
+
 class AgentRegistry:
-    """The agents that a process can run, by name.
+    """The agents that a process can run, by name: those given, and those that tools of these may start.
 
     Raises:
         InvalidInput: two different agents have one name.
@@ -91,8 +127,13 @@ class AgentRegistry:
 
     def __init__(self, agents: Iterable[Agent] = ()) -> None:
         by_name: dict[str, Agent] = {}
-        for agent in agents:
-            if by_name.setdefault(agent.name, agent) is not agent:
+        found = deque(agents)
+        while found:
+            agent = found.popleft()
+            if agent.name not in by_name:
+                by_name[agent.name] = agent
+                found.extend(_startable(agent))
+            elif by_name[agent.name] is not agent:
                 raise InvalidInput(f"two agents are named {agent.name!r}.")
         self._by_name = MappingProxyType(by_name)
 

@@ -27,8 +27,27 @@ _STORY = (
     "the book."
 )
 
+_CITIES = ("Lisbon", "Porto", "Faro")
+
+_TRIP = (
+    _say(
+        "I ask three of my people about the weather, and you what you like.",
+        *(
+            ScriptedCall(name="scout", arguments={"input": f"How is the weather in {city}?"})
+            for city in _CITIES
+        ),
+        ScriptedCall(
+            name="ask_user",
+            arguments={"prompt": "Beach or museums?", "choices": ["beach", "museums"]},
+        ),
+    ),
+    _say("This is what I know now: $result. So I would go by that, and pack for sunshine."),
+)
+
 DEMO = Script(
     rules=(
+        Rule(pattern=r"\bplan\b.*\btrip\b", tool="ask_user", turns=_TRIP),
+        Rule(pattern=r"\bweather in (?P<city>\w+)", turns=(_say("In $city it will be sunny."),)),
         Rule(
             pattern=_NAME,
             turns=(

@@ -9,10 +9,11 @@ from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolArgumentsInvalid, ToolError, ToolRaised, ToolUnknown
 from powerloop.kernel.ports.toolbox import Toolbox
 from powerloop.kernel.sends import Send
-from powerloop.kernel.waits import Question, ToolWait
+from powerloop.kernel.waits import Question, ToolWait, Wait
 
-#: What a scripted tool does: returns the text, raises the error, or whatever the function does.
-Answer: TypeAlias = str | Exception | Callable[[ToolCall], Awaitable[str]]
+#: What a scripted tool does: returns the text, or what its call waits for; raises the error; or whatever the
+#: function does.
+Answer: TypeAlias = str | Wait | Exception | Callable[[ToolCall], Awaitable[str | Wait]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class ScriptedToolbox:
         default: What the agent's other tools do.
         findings: What the probes of tools find out. It may be changed at any time; of the other tools nobody
             knows.
+        approvals: What people are asked before calls of a tool run. It may be changed at any time.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class ScriptedToolbox:
         *,
         default: Answer = "done",
         findings: Mapping[str, Finding] | None = None,
+        approvals: Mapping[str, Question] | None = None,
     ) -> None:
         self.answers = dict(answers or {})
         self.default = default
         self.findings = dict(findings or {})
+        self.approvals = dict(approvals or {})
         #: Every call, in the order in which they began.
         self.asked: list[Asked] = []
         #: Every call that was asked about, in the order in which they were.
@@ -55,23 +59,26 @@ class ScriptedToolbox:
     ) -> ToolOutcome | ToolWait:
         self.asked.append(Asked(agent=agent, send=send, call=call, malformed=malformed))
         try:
-            text = await self._answer(agent, call, malformed)
+            result = await self._answer(agent, call, malformed)
         except ToolError as error:
             return ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=str(error))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything, and the send goes on
             raised = ToolRaised(f"{call.name} raised {type(error).__name__}: {error}")
             return ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=str(raised))
-        return ToolOutcome(call_id=call.id, status=CallStatus.DONE, text=text)
+        if isinstance(result, str):
+            return ToolOutcome(call_id=call.id, status=CallStatus.DONE, text=result)
+        return ToolWait(call_id=call.id, wait=result)
 
     async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
-        del agent, send, call
-        return None
+        del send
+        known = call.name in {tool.spec.name for tool in agent.tools}
+        return self.approvals.get(call.name) if known and not call.approved else None
 
     async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
         self.probed.append(Asked(agent=agent, send=send, call=call))
         return self.findings.get(call.name, Finding.unknown())
 
-    async def _answer(self, agent: Agent, call: ToolCall, malformed: str) -> str:
+    async def _answer(self, agent: Agent, call: ToolCall, malformed: str) -> str | Wait:
         known = {tool.spec.name for tool in agent.tools}
         if call.name not in known:
             raise ToolUnknown(call.name, known)
@@ -80,7 +87,7 @@ class ScriptedToolbox:
         answer = self.answers.get(call.name, self.default)
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, str) else await answer(call)
+        return await answer(call) if callable(answer) else answer
 
 
 class RecordingToolbox:
@@ -92,6 +99,8 @@ class RecordingToolbox:
         self.asked: list[Asked] = []
         #: How calls ended, in the order in which they did; a cancelled one has no outcome.
         self.outcomes: list[ToolOutcome] = []
+        #: What calls came to wait for, in the order in which they did.
+        self.waits: list[ToolWait] = []
         #: Every call that was asked about, in the order in which they were.
         self.probed: list[Asked] = []
 
@@ -99,10 +108,12 @@ class RecordingToolbox:
         self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
     ) -> ToolOutcome | ToolWait:
         self.asked.append(Asked(agent=agent, send=send, call=call, malformed=malformed))
-        outcome = await self._inner.call(agent, send, call, malformed)
-        if isinstance(outcome, ToolOutcome):
-            self.outcomes.append(outcome)
-        return outcome
+        came_to = await self._inner.call(agent, send, call, malformed)
+        if isinstance(came_to, ToolOutcome):
+            self.outcomes.append(came_to)
+        else:
+            self.waits.append(came_to)
+        return came_to
 
     async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
         return await self._inner.approval(agent, send, call)

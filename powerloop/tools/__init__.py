@@ -1,8 +1,22 @@
-"""Tools: functions that an agent can call, and the toolbox that calls them."""
+"""Tools: functions that an agent can call, those that come with it, and the toolbox that calls them."""
 
+from powerloop.kernel.waits import Question, Spawn
+from powerloop.tools.agent_spec import AgentSpec
+from powerloop.tools.builtin.ask_user import ask_user
+from powerloop.tools.builtin.spawn_agent import spawn_agent
 from powerloop.tools.decorator import tool
 from powerloop.tools.function import FunctionTool
 from powerloop.tools.schema_tool import schema_tool
 from powerloop.tools.toolbox import AgentToolbox
 
-__all__ = ["AgentToolbox", "FunctionTool", "schema_tool", "tool"]
+__all__ = [
+    "AgentSpec",
+    "AgentToolbox",
+    "FunctionTool",
+    "Question",
+    "Spawn",
+    "ask_user",
+    "schema_tool",
+    "spawn_agent",
+    "tool",
+]

@@ -1,8 +1,10 @@
 """What the arguments of a tool are checked by, and what they are once they are checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from powerloop.tools.signature import Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,14 @@ class Arguments(Protocol):
             ToolArgumentsInvalid: they do not fit. The message lists every problem for the model.
         """
         ...
+
+
+def by_name(bound: Bound, parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """The arguments of a function with these parameters, by their names."""
+    positional = [parameter.name for parameter in parameters if parameter.positional_only]
+    return {**dict(zip(positional, bound.args, strict=True)), **bound.kwargs}
+
+
+def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments without those that are null: many models write null for what they leave out."""
+    return {name: value for name, value in given.items() if value is not None}

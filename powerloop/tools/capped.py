@@ -5,6 +5,7 @@ from dataclasses import replace
 from powerloop.kernel.calls import ToolOutcome
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.waits import ToolWait
 from powerloop.tools.invocation import Invocation, Step
 
 DEFAULT_RESULT_CAP = 20_000
@@ -29,8 +30,10 @@ class Capped:
             raise InvalidInput(f"a cap on results is at least {MIN_RESULT_CAP} characters, not {cap}.")
         self._cap = cap
 
-    async def __call__(self, invocation: Invocation, then: Step) -> ToolOutcome:
+    async def __call__(self, invocation: Invocation, then: Step) -> ToolOutcome | ToolWait:
         outcome = await then(invocation)
+        if isinstance(outcome, ToolWait):
+            return outcome
         text = clean_text(outcome.text)
         if len(text) <= self._cap:
             return replace(outcome, text=text)

@@ -6,6 +6,7 @@ from typing import Any, overload
 
 from powerloop.kernel.calls import Effect
 from powerloop.kernel.errors import InvalidInput
+from powerloop.tools.approval import ApprovalOption, make_approval
 from powerloop.tools.function import FunctionTool, P, R_co
 from powerloop.tools.signature import label_of, read_signature
 from powerloop.tools.spec import EffectName, make_spec
@@ -22,6 +23,8 @@ def tool(
     effect: EffectName = Effect.ONCE,
     concurrent: bool | None = None,
     timeout: timedelta | None = None,
+    approval: ApprovalOption = "never",
+    approval_within: timedelta | None = None,
 ) -> FunctionTool[P, R_co]: ...
 
 
@@ -33,6 +36,8 @@ def tool(
     effect: EffectName = Effect.ONCE,
     concurrent: bool | None = None,
     timeout: timedelta | None = None,
+    approval: ApprovalOption = "never",
+    approval_within: timedelta | None = None,
 ) -> Callable[[Callable[P, R_co]], FunctionTool[P, R_co]]: ...
 
 
@@ -45,6 +50,8 @@ def tool(
     effect: EffectName = Effect.ONCE,
     concurrent: bool | None = None,
     timeout: timedelta | None = None,
+    approval: ApprovalOption = "never",
+    approval_within: timedelta | None = None,
 ) -> object:
     """Make a tool of a function: ``@tool``, ``@tool(effect="read")`` or ``tool(instance.method)``.
 
@@ -66,6 +73,11 @@ def tool(
             its effect is `Effect.ONCE`.
         timeout: How long one call may take, not counting the wait for a thread. By default as long as it
             likes.
+        approval: Whether a person must allow a call before it runs: ``"never"``, ``"always"``, or a function
+            that says it of each call. The function takes the arguments as one dict, or a `ToolContext` and
+            them, and returns `True`, `False` or what the person is to be asked; it may be async. Where it
+            raises, a person is asked. Nobody is asked of arguments that do not fit.
+        approval_within: How long a person may take to answer; then the call is denied. By default for ever.
 
     Raises:
         InvalidInput: the function is not one that a model can call, or an option is wrong.
@@ -76,13 +88,15 @@ def tool(
             raise InvalidInput(f"tool {inner.spec.name} is a tool already.", hint="Decorate it once.")
         signature = read_signature(inner)
         arguments = TypedArguments(signature.parameters, label_of(inner))
+        label = signature.name if name is None else name
         spec = make_spec(
-            signature.name if name is None else name,
+            label,
             signature.description if description is None else description,
             arguments.schema,
             effect=effect,
             concurrent=concurrent,
             timeout=timeout,
+            approval=make_approval(approval, approval_within, label),
         )
         return FunctionTool(
             inner,

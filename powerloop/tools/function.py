@@ -4,12 +4,14 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import Finding
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.tools import ToolContext, ToolSpec
-from powerloop.tools.arguments import Arguments, Bound
+from powerloop.kernel.waits import Wait
+from powerloop.tools.arguments import Arguments, Bound, by_name
 from powerloop.tools.probe import Probe, make_probe
-from powerloop.tools.results import as_text
+from powerloop.tools.results import as_result
 from powerloop.tools.routine import Routine
 from powerloop.tools.signature import Parameter
 from powerloop.tools.threads import ToolThreads
@@ -31,14 +33,16 @@ class FunctionTool(Generic[P, R_co]):
         takes_context: bool,
         blocking: bool,
         parameters: Sequence[Parameter] | None = None,
+        agents: Sequence[Agent] = (),
     ) -> None:
         functools.update_wrapper(self, function, updated=())
         self._function = function
         self._spec = spec
         self._arguments = arguments
         self._parameters = parameters
+        self._agents = tuple(agents)
         self._routine = Routine(
-            function=function, takes_context=takes_context, blocking=blocking, conclude=as_text
+            function=function, takes_context=takes_context, blocking=blocking, conclude=as_result
         )
         self._probe: Probe | None = None
         # For calls without a toolbox; no thread exists until there is one.
@@ -49,9 +53,14 @@ class FunctionTool(Generic[P, R_co]):
         return self._spec
 
     @property
-    def routine(self) -> Routine[str]:
-        """How the function is run; its result is text."""
+    def routine(self) -> Routine[str | Wait]:
+        """How the function is run; its result is text, or what the call waits for."""
         return self._routine
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """The agents that calls may start, and that a process which runs this tool has to know."""
+        return self._agents
 
     @property
     def probed_by(self) -> Probe | None:
@@ -99,8 +108,12 @@ class FunctionTool(Generic[P, R_co]):
         """
         return self._arguments.check(arguments)
 
-    async def call(self, context: ToolContext[Any], arguments: Mapping[str, Any]) -> str:
-        """Check the arguments, run the function and return its result as text.
+    def named(self, bound: Bound) -> dict[str, Any]:
+        """The arguments that `check` made, by their names."""
+        return dict(bound.args[0]) if self._parameters is None else by_name(bound, self._parameters)
+
+    async def call(self, context: ToolContext[Any], arguments: Mapping[str, Any]) -> str | Wait:
+        """Check the arguments, run the function and return its result as text, or what the call waits for.
 
         A toolbox has threads that the blocking functions of all tools share; here they are the tool's own.
         What the function raises is raised.

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 from powerloop.kernel.calls import ToolOutcome
 from powerloop.kernel.tools import Tool, ToolContext, ToolSpec
+from powerloop.kernel.waits import ToolWait
 from powerloop.tools.arguments import Bound
 
 
@@ -44,12 +45,12 @@ class Invocation:
 
 
 #: Carries the call out, or the rest of the way to it.
-Step: TypeAlias = Callable[[Invocation], Awaitable[ToolOutcome]]
+Step: TypeAlias = Callable[[Invocation], Awaitable[ToolOutcome | ToolWait]]
 
 
 class Wrapper(Protocol):
     """Something that happens around each call."""
 
-    async def __call__(self, invocation: Invocation, then: Step) -> ToolOutcome:
+    async def __call__(self, invocation: Invocation, then: Step) -> ToolOutcome | ToolWait:
         """Carry the call out by `then`, or refuse it by raising a `ToolError`."""
         ...

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from powerloop.kernel.calls import Effect, Finding
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.tools import ToolContext, ToolSpec
-from powerloop.tools.arguments import Bound
+from powerloop.tools.arguments import Bound, by_name
 from powerloop.tools.handler import handler_takes_context
 from powerloop.tools.routine import Routine
 from powerloop.tools.signature import (
@@ -123,12 +123,11 @@ def _whole(bound: Bound) -> Bound:
 def _selection(
     asked: Sequence[inspect.Parameter], parameters: Sequence[Parameter]
 ) -> Callable[[Bound], Bound]:
-    positional = [parameter.name for parameter in parameters if parameter.positional_only]
     first = [item.name for item in asked if item.kind is inspect.Parameter.POSITIONAL_ONLY]
     rest = [item.name for item in asked if item.kind is not inspect.Parameter.POSITIONAL_ONLY]
 
     def select(bound: Bound) -> Bound:
-        values = {**dict(zip(positional, bound.args, strict=True)), **bound.kwargs}
+        values = by_name(bound, parameters)
         return Bound(args=tuple(values[name] for name in first), kwargs={name: values[name] for name in rest})
 
     return select

@@ -4,6 +4,7 @@ import logging
 
 from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.errors import ToolError, ToolRaised, ToolTimeout
+from powerloop.kernel.waits import ToolWait
 from powerloop.tools.cancellation import pass_on_cancel
 from powerloop.tools.doubt import doubt_about
 from powerloop.tools.invocation import Invocation, Step
@@ -11,7 +12,7 @@ from powerloop.tools.invocation import Invocation, Step
 logger = logging.getLogger(__name__)
 
 
-async def reported(invocation: Invocation, then: Step) -> ToolOutcome:
+async def reported(invocation: Invocation, then: Step) -> ToolOutcome | ToolWait:
     """Carry the call out; what is raised becomes a `FAILED` outcome, unless the call is being cancelled.
 
     A `ToolError` is shown to the model as it stands. Anything else is a defect of the tool: it is logged with

@@ -1,4 +1,4 @@
-"""What a tool returns, as the text that the model sees."""
+"""What a tool returns: the text that the model sees, or what the call waits for."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -7,6 +7,16 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 
 from powerloop.kernel.errors import ToolRaised
 from powerloop.kernel.jsontypes import clean_json
+from powerloop.kernel.waits import Question, Spawn, Wait
+
+
+def as_result(value: object) -> str | Wait:
+    """What the call waits for, if the tool says so; otherwise the text that the model sees.
+
+    Raises:
+        ToolRaised: it is neither, nor can be made text.
+    """
+    return value if isinstance(value, Question | Spawn) else as_text(value)
 
 
 def as_text(value: object) -> str:

@@ -1,21 +1,18 @@
 """Arguments that are checked by a JSON Schema, draft 2020-12."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from pydantic_core import PydanticSerializationError, from_json, to_json
 from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from powerloop.kernel.errors import InvalidInput, ToolArgumentsInvalid
 from powerloop.kernel.jsontypes import clean_json
 from powerloop.tools.arguments import Bound
-from powerloop.tools.mending import clip, explain, place
+from powerloop.tools.mending import explain, place
 from powerloop.tools.schema_problems import problems_of
-
-_MAX_MESSAGE_LENGTH = 200
+from powerloop.tools.valid_schema import schema_problems
 
 
 class SchemaArguments:
@@ -59,35 +56,9 @@ def _checked_schema(schema: Mapping[str, Any], label: str) -> dict[str, Any]:
         own = _copy(schema)
     except PydanticSerializationError as error:
         raise InvalidInput(f"tool {label}: its schema is not JSON: {error}") from error
-    problems = [
-        f"{place(tuple(error.absolute_path))}: {clip(error.message, _MAX_MESSAGE_LENGTH)}"
-        for error in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(own)
-    ]
+    problems = [f"{place(problem.path)} {problem.text}" for problem in schema_problems(own)]
     if not problems and own.get("type") != "object":
-        problems = ['type: must be "object", as arguments are an object']
-    problems = problems or [
-        f"$ref: {reference!r} points nowhere in the schema" for reference in _dangling(own)
-    ]
+        problems = ['type must be "object", as arguments are an object']
     if problems:
         raise InvalidInput(f"tool {label}: its schema is not valid: {'; '.join(problems)}.")
     return own
-
-
-def _dangling(schema: dict[str, Any]) -> Iterator[str]:
-    """The references that lead nowhere."""
-    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
-    for reference in _references(schema):
-        try:
-            resolver.lookup(reference)
-        except Unresolvable:
-            yield reference
-
-
-def _references(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(reference := value.get("$ref"), str):
-            yield reference
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _references(item)

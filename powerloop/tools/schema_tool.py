@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from powerloop.kernel.calls import Effect
+from powerloop.tools.approval import ApprovalOption, make_approval
 from powerloop.tools.function import FunctionTool
 from powerloop.tools.handler import handler_takes_context
 from powerloop.tools.schema_arguments import SchemaArguments
@@ -21,6 +22,8 @@ def schema_tool(
     effect: EffectName = Effect.ONCE,
     concurrent: bool | None = None,
     timeout: timedelta | None = None,
+    approval: ApprovalOption = "never",
+    approval_within: timedelta | None = None,
 ) -> FunctionTool[..., Any]:
     """Make a tool of a handler that takes its arguments as one dict: ``handler(arguments)``.
 
@@ -37,6 +40,8 @@ def schema_tool(
         effect: What may be done when a crash leaves a call unfinished.
         concurrent: Whether it may run at the same time as other calls of its round.
         timeout: How long one call may take.
+        approval: Whether a person must allow a call before it runs.
+        approval_within: How long a person may take to answer; then the call is denied.
 
     Raises:
         InvalidInput: the schema is not valid, or the handler takes neither one argument nor two, or an option
@@ -45,7 +50,13 @@ def schema_tool(
     refuse_uncallable(handler, label_of(handler))
     arguments = SchemaArguments(parameters, name)
     spec = make_spec(
-        name, description, arguments.schema, effect=effect, concurrent=concurrent, timeout=timeout
+        name,
+        description,
+        arguments.schema,
+        effect=effect,
+        concurrent=concurrent,
+        timeout=timeout,
+        approval=make_approval(approval, approval_within, name),
     )
     return FunctionTool(
         handler,

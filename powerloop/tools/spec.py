@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 from powerloop.kernel.calls import Effect
 from powerloop.kernel.errors import InvalidInput
-from powerloop.kernel.tools import ToolSpec
+from powerloop.kernel.tools import Approval, ToolSpec
 from powerloop.tools.mending import did_you_mean
+from powerloop.tools.spans import checked_span
 
 EffectName: TypeAlias = Effect | Literal["read", "idempotent", "keyed", "once"]
 
@@ -23,6 +24,7 @@ def make_spec(
     effect: EffectName,
     concurrent: bool | None,
     timeout: timedelta | None,
+    approval: Approval | None,
 ) -> ToolSpec:
     """The spec of a tool.
 
@@ -33,6 +35,7 @@ def make_spec(
         effect: What may be done when a crash leaves a call unfinished.
         concurrent: `None`: it may run beside other calls unless its effect is `Effect.ONCE`.
         timeout: How long one call may take; `None`: as long as it likes.
+        approval: Whether a person must allow its calls; `None`: nobody is asked.
 
     Raises:
         InvalidInput: the name, the effect or the timeout is none.
@@ -49,7 +52,8 @@ def make_spec(
         parameters=parameters,
         effect=known_effect,
         concurrent=known_effect is not Effect.ONCE if concurrent is None else concurrent,
-        timeout=_span(timeout, name),
+        timeout=checked_span(timeout, "timeout", name),
+        approval=approval,
     )
 
 
@@ -63,13 +67,3 @@ def _effect(effect: EffectName, name: str) -> Effect:
             f"tool {name}: there is no effect {effect!r}.",
             hint=f"{nearest.capitalize()} The effects are: {', '.join(names)}.".strip(),
         ) from None
-
-
-def _span(timeout: object, name: str) -> timedelta | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, timedelta) and timeout > timedelta(0):
-        return timeout
-    raise InvalidInput(
-        f"tool {name}: timeout={timeout!r} is not a span of time.", hint="For example timedelta(seconds=30)."
-    )

@@ -8,12 +8,13 @@ from datetime import timedelta
 from powerloop.kernel.calls import ToolOutcome
 from powerloop.kernel.errors import ToolTimeout
 from powerloop.kernel.tools import Tool, ToolSpec
+from powerloop.kernel.waits import ToolWait
 from powerloop.tools.doubt import doubt_about
 from powerloop.tools.function import FunctionTool
 from powerloop.tools.invocation import Invocation, Step
 
 
-async def timed(invocation: Invocation, then: Step) -> ToolOutcome:
+async def timed(invocation: Invocation, then: Step) -> ToolOutcome | ToolWait:
     """Give the tool the time of its spec, counted from when it begins.
 
     An async tool is cancelled; the thread of a blocking one is abandoned, for it cannot be stopped. An async

@@ -8,16 +8,18 @@ from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolUnknown
 from powerloop.kernel.sends import Send
 from powerloop.kernel.tools import ToolContext
-from powerloop.kernel.waits import Question
+from powerloop.kernel.waits import Question, ToolWait
+from powerloop.tools.asking import question_about
 from powerloop.tools.capped import DEFAULT_RESULT_CAP, Capped
 from powerloop.tools.finding_out import find_out
 from powerloop.tools.function import FunctionTool
 from powerloop.tools.invocation import Invocation, Step, Wrapper
 from powerloop.tools.reported import reported
-from powerloop.tools.results import as_text
+from powerloop.tools.results import as_result
 from powerloop.tools.threads import DEFAULT_LIMIT, ToolThreads
 from powerloop.tools.timed import timed
 from powerloop.tools.validated import Validated
+from powerloop.tools.waiting import checked_wait
 
 
 class AgentToolbox:
@@ -30,18 +32,21 @@ class AgentToolbox:
 
     def __init__(self, *, threads: int = DEFAULT_LIMIT, result_cap: int = DEFAULT_RESULT_CAP) -> None:
         self._threads = ToolThreads(threads)
+        self._validated = Validated()
         #: What happens around each call, from the outside in.
         wrappers: tuple[Wrapper, ...] = (
             Capped(result_cap),
             reported,
-            Validated(),
+            self._validated,
             timed,
         )
         self._carry_out: Step = self._perform
         for wrapper in reversed(wrappers):
             self._carry_out = partial(wrapper, then=self._carry_out)
 
-    async def call(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> ToolOutcome:
+    async def call(
+        self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
+    ) -> ToolOutcome | ToolWait:
         invocation = _invocation(agent, send, call, malformed)
         if invocation is None:
             text = str(ToolUnknown(call.name, [tool.spec.name for tool in agent.tools]))
@@ -49,24 +54,28 @@ class AgentToolbox:
         return await self._carry_out(invocation)
 
     async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
-        del agent, send, call
-        return None
+        invocation = None if call.approved else _invocation(agent, send, call)
+        if invocation is None or (approval := invocation.spec.approval) is None:
+            return None
+        return await question_about(invocation, approval, self._validated, self._threads)
 
     async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
         invocation = _invocation(agent, send, call)
         return await find_out(invocation, self._threads) if invocation else Finding.unknown()
 
-    async def _perform(self, invocation: Invocation) -> ToolOutcome:
+    async def _perform(self, invocation: Invocation) -> ToolOutcome | ToolWait:
         """The innermost step: the tool itself."""
         tool, context, bound = invocation.tool, invocation.context, invocation.bound
         if isinstance(tool, FunctionTool):
-            text = await tool.routine.run(
+            result = await tool.routine.run(
                 context, bound, self._threads, begun=invocation.begun, log_fields=invocation.log_fields
             )
         else:
             invocation.begun()
-            text = as_text(await tool.call(context, *bound.args))
-        return ToolOutcome(call_id=context.call_id, status=CallStatus.DONE, text=text)
+            result = as_result(await tool.call(context, *bound.args))
+        if isinstance(result, str):
+            return ToolOutcome(call_id=context.call_id, status=CallStatus.DONE, text=result)
+        return ToolWait(call_id=context.call_id, wait=checked_wait(result))
 
 
 def _invocation(agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> Invocation | None:
@@ -91,4 +100,6 @@ def _context(agent: Agent, send: Send, call: ToolCall) -> ToolContext[Any]:
         attempt=send.attempt,
         deps=agent.deps,
         metadata=send.metadata,
+        tools=tuple(tool.spec.name for tool in agent.tools),
+        spec=send.spec,
     )

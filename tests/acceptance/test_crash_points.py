@@ -12,28 +12,17 @@ from powerloop import AsyncPowerLoop, SendHandle, SendStatus
 from powerloop.kernel.crash_points import CrashPoint
 from powerloop.testing.wire import Reply, WireCall, WireProcess
 from powerloop.testing.world import WorldProcess
+from tests.acceptance.crew import Crew
 
 pytestmark = pytest.mark.acceptance
 
 APP = '''
-import os, threading, time
-from pathlib import Path
+import os
 
 from powerloop import Agent, Finding, ToolContext, tool
-from powerloop.testing import crash_at
 from powerloop.testing.world import WorldClient
 
 world = WorldClient(os.environ["WORLD_URL"])
-orders = Path(os.environ["ORDERS"])
-
-def obey() -> None:
-    """Die at the point that the test names, once it names one."""
-    while not orders.exists():
-        time.sleep(0.005)
-    crash_at(orders.read_text())
-    orders.rename(orders.with_suffix(".taken"))
-
-threading.Thread(target=obey, daemon=True).start()
 
 async def happen(tool_name: str, context: ToolContext, key: str = "") -> str:
     await world.post(tool_name, key=key, send=context.send_id)
@@ -72,10 +61,6 @@ async def mail(context: ToolContext) -> str:
 agent = Agent(
     name="clerk", model="openai:gpt-test", instructions="Work.", tools=[look, mark, book, charge, mail]
 )
-# The process is ready, and waits for its turn.
-gate = Path(os.environ["GATE"])
-while not gate.exists():
-    time.sleep(0.01)
 '''
 
 TOOLS = ("look", "mark", "book", "charge", "mail")
@@ -91,63 +76,13 @@ IN_DOUBT = (
 )
 #: Passed when a process shuts down.
 AT_SHUTDOWN = (CrashPoint.BEFORE_HAND_OVER, CrashPoint.AFTER_HAND_OVER)
+#: Passed where a send is steered.
+STEERED = (CrashPoint.BEFORE_MERGE, CrashPoint.AFTER_MERGE)
 #: Passed only where there is something to publish: with a second send behind the first.
-ALWAYS = tuple(point for point in CrashPoint if point not in (*IN_DOUBT, *AT_SHUTDOWN))
+ALWAYS = tuple(point for point in CrashPoint if point not in (*IN_DOUBT, *AT_SHUTDOWN, *STEERED))
 
 #: Where the model has answered, and nothing says so: it is asked again.
 ANSWER_LOST = (CrashPoint.AFTER_MODEL, CrashPoint.BEFORE_FINISH)
-
-
-class Crew:
-    """One worker at a time, and its successor at the gate."""
-
-    def __init__(self, system, wire: WireProcess, world: WorldProcess) -> None:
-        self._system = system
-        self._environment = {
-            **wire.environ,
-            "WORLD_URL": world.url,
-            "POWERLOOP_APP": "clerk_agents",
-            "POWERLOOP_LEASE_TTL": "1",
-            "POWERLOOP_LOCK_TTL": "1",
-            "POWERLOOP_DRAIN_TIMEOUT": "0.2",
-        }
-        system.add_app("clerk_agents", APP)
-        self._started = 0
-        self._next = self._start()
-        self.advance()
-
-    def advance(self, order: CrashPoint | None = None) -> None:
-        """Let the successor in, under the order if there is one, and have another one get ready."""
-        self._number, self.worker = self._started, self._next
-        if order:
-            self.order(order)
-        (self._system.folder / f"gate{self._number}").touch()
-        self._next = self._start()
-
-    def order(self, point: CrashPoint) -> None:
-        """Have the worker die when it passes the point for the first time from now on."""
-        self._orders(self._number).write_text(point)
-
-    async def under_orders(self, eventually) -> None:
-        taken = self._orders(self._number).with_suffix(".taken")
-        await eventually(taken.exists, "the worker has its orders", within=30)
-
-    async def died(self, eventually) -> None:
-        await eventually(lambda: not self.worker.is_alive, "the worker is dead", within=30)
-        assert self.worker.process.returncode == -signal.SIGKILL, self.worker.output()
-
-    def _start(self):
-        self._started += 1
-        folder = self._system.folder
-        return self._system.start_worker(
-            ready=False,
-            GATE=str(folder / f"gate{self._started}"),
-            ORDERS=str(self._orders(self._started)),
-            **self._environment,
-        )
-
-    def _orders(self, number: int):
-        return self._system.folder / f"orders{number}.txt"
 
 
 @pytest.fixture
@@ -166,7 +101,7 @@ def world():
 @pytest.fixture
 def crew(system, wire, world) -> Crew:
     system.start_beat(POWERLOOP_SWEEP_INTERVAL="0.2")
-    return Crew(system, wire, world)
+    return Crew(system, APP, {**wire.environ, "WORLD_URL": world.url})
 
 
 async def begin(loop: AsyncPowerLoop) -> tuple[SendHandle, SendHandle]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ import pytest
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolError
+from powerloop.kernel.ids import CallId
+from powerloop.kernel.interactions import InteractionKind
+from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.ports.toolbox import Toolbox
+from powerloop.kernel.waits import Question, Spawn, SpawnMode, ToolWait
 from powerloop.testing.factories import make_agent, make_call, make_send
-from powerloop.testing.tools import RecordingToolbox, ScriptedToolbox
+from powerloop.testing.tools import Answer, RecordingToolbox, ScriptedToolbox
 from powerloop.tools import AgentToolbox, tool
 
 
@@ -28,15 +33,23 @@ class Desk:
     def agent(self) -> Agent:
         hang, greet, pay = tool(self.hang), tool(self.greet), tool(self.pay)
         pay.probe(self.paid)
-        return make_agent(tools=(greet, tool(self.nothing), tool(self.boom), tool(self.refuse), hang, pay))
+        waiting = (tool(self.ask), tool(self.hire), tool(self.wipe, approval="always"))
+        others = (tool(self.nothing), tool(self.boom), tool(self.refuse), hang, pay)
+        return make_agent(tools=(greet, *waiting, *others))
 
-    async def call(self, name: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> ToolOutcome:
+    async def call(self, name: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Any:
         call = replace(make_call("c7", name=name), arguments=arguments or {})
         return await self.toolbox.call(self.agent, make_send(), call, **more)
 
     async def probe(self, name: str, arguments: Mapping[str, Any] | None = None) -> Finding:
         call = replace(make_call("c7", name=name), arguments=arguments or {})
         return await self.toolbox.probe(self.agent, make_send(), call)
+
+    async def approval(
+        self, name: str, arguments: Mapping[str, Any] | None = None, **more: Any
+    ) -> Question | None:
+        call = replace(make_call("c7", name=name), arguments=arguments or {}, **more)
+        return await self.toolbox.approval(self.agent, make_send(), call)
 
     async def greet(self, name: str = "nobody") -> str:
         return f"Hello, {name}!"
@@ -61,11 +74,35 @@ class Desk:
     async def pay(self, amount: int) -> str:
         return f"paid {amount}"
 
+    async def ask(self) -> Question:
+        return QUESTION
+
+    async def hire(self) -> Spawn:
+        return SPAWN
+
+    async def wipe(self, disk: str) -> str:
+        return f"{disk} is empty"
+
     async def paid(self, amount: int) -> Finding:
         return PAID
 
 
 PAID = Finding.done("paid 5")
+QUESTION = Question(
+    prompt="Which size?",
+    schema={"type": "string"},
+    choices=("S", "M"),
+    within=timedelta(hours=1),
+    default="M",
+)
+SPAWN = Spawn(
+    agent="clerk", content=(TextBlock(text="Sort these."),), spec={"tools": []}, mode=SpawnMode.DETACH
+)
+MAY_I = Question(
+    kind=InteractionKind.APPROVAL,
+    prompt="support wants to call wipe",
+    schema={"type": "object", "required": ["disk"]},
+)
 
 
 def scripted(desk: Desk) -> ScriptedToolbox:
@@ -76,8 +113,16 @@ def scripted(desk: Desk) -> ScriptedToolbox:
         return await desk.hang()
 
     refusal = ToolError("We are closed.", hint="Come back on Monday.")
-    answers = {"greet": greet, "nothing": "", "boom": ValueError("no luck"), "refuse": refusal, "hang": hang}
-    return ScriptedToolbox(answers, findings={"pay": PAID})
+    answers: dict[str, Answer] = {
+        "greet": greet,
+        "nothing": "",
+        "boom": ValueError("no luck"),
+        "refuse": refusal,
+        "hang": hang,
+        "ask": QUESTION,
+        "hire": SPAWN,
+    }
+    return ScriptedToolbox(answers, findings={"pay": PAID}, approvals={"wipe": MAY_I})
 
 
 @pytest.fixture(params=["agent", "scripted", "recording"])
@@ -99,6 +144,31 @@ async def test_a_call_that_returns_is_done_with_its_text(desk):
 
 async def test_a_tool_may_have_nothing_to_say(desk):
     assert (await desk.call("nothing")).text == ""
+
+
+@pytest.mark.parametrize(("name", "wait"), [("ask", QUESTION), ("hire", SPAWN)])
+async def test_a_call_may_wait_instead_of_ending(desk, name, wait):
+    assert await desk.call(name) == ToolWait(call_id="c7", wait=wait)
+
+
+async def test_a_person_is_asked_before_a_call_that_needs_approval(desk):
+    question = await desk.approval("wipe", {"disk": "sda"})
+
+    assert question is not None
+    assert question.kind is InteractionKind.APPROVAL
+    assert "support wants to call wipe" in question.prompt
+    assert question.schema is not None
+    assert question.schema["required"] == ["disk"]
+
+
+async def test_nobody_is_asked_twice(desk):
+    assert await desk.approval("wipe", {"disk": "sda"}, approved=True) is None
+    assert (await desk.call("wipe", {"disk": "sda"})).status is CallStatus.DONE
+
+
+@pytest.mark.parametrize("name", ["greet", "nobody"])
+async def test_nobody_is_asked_where_no_approval_is_needed(desk, name):
+    assert await desk.approval(name) is None
 
 
 async def test_an_unknown_tool_fails_with_the_nearest_name(desk):
@@ -175,6 +245,14 @@ async def test_a_recording_toolbox_remembers_what_was_asked_and_how_it_ended():
 
     assert [(asked.call.name, asked.malformed) for asked in toolbox.asked] == [("greet", ""), ("boom", "x")]
     assert toolbox.outcomes == outcomes
+
+
+async def test_a_recording_toolbox_remembers_what_calls_wait_for():
+    toolbox = RecordingToolbox(AgentToolbox())
+
+    await Desk(lambda desk: toolbox).call("ask")
+
+    assert (toolbox.waits, toolbox.outcomes) == ([ToolWait(call_id=CallId("c7"), wait=QUESTION)], [])
 
 
 async def test_a_scripted_toolbox_says_done_for_tools_without_an_answer():

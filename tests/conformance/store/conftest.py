@@ -2,9 +2,7 @@
 
 import asyncio
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -12,7 +10,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
@@ -27,6 +24,7 @@ from powerloop.kernel.sessions import NewSession, Session
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 from powerloop.store import migrate, open_leases, open_store
 from powerloop.store.memory import MemoryLeases, MemoryStore
+from tests.conformance.store.statements import sql
 
 LONG = timedelta(minutes=5)
 
@@ -289,14 +287,3 @@ def halt_in_memory(store: MemoryStore, send_id: SendId) -> None:
 def sql_halt(url: str, send_id: SendId) -> None:
     with sql(url) as (execute, schema):
         execute(f"UPDATE {schema}sends SET status = 'waiting' WHERE id = '{send_id}'")
-
-
-@contextmanager
-def sql(url: str) -> Iterator[tuple[Callable[[str], Any], str]]:
-    """What runs a statement on the database, and what goes before the names of its tables."""
-    if not url.startswith("sqlite"):
-        with psycopg.connect(url) as connection:
-            yield connection.execute, "powerloop."
-        return
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file, file:
-        yield file.execute, ""

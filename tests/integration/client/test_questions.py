@@ -90,7 +90,7 @@ async def test_an_answer_brings_the_send_to_its_end(loop, eventually, answer, re
     assert paid == runs
     assert await loop.interactions() == []
     assert [one.id for one in await loop.interactions(send_id="payment", status=None)] == [interaction.id]
-    with pytest.raises(InteractionClosed, match="is closed: answered by .ada. at"):
+    with pytest.raises(InteractionClosed, match=r"is closed: answered by .ada. at"):
         await loop.answer(interaction.id, answer)
 
 

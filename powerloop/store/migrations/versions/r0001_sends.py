@@ -1,4 +1,4 @@
-"""Revision 0001: sessions, sends, messages, tool calls, the ledger, leases and agents."""
+"""Revision 0001: sessions, sends, messages, tool calls and the ledger."""
 
 from typing import Any
 
@@ -37,8 +37,6 @@ class _Tables:
         self._messages()
         self._tool_calls()
         self._model_calls()
-        self._worker_leases()
-        self._agents()
 
     def _sessions(self) -> None:
         self._table(
@@ -81,7 +79,6 @@ class _Tables:
             )
 
     def _sends(self) -> None:
-        counts = ("attempt", "strikes", "dispatches", "epoch", "rounds", *_TOKENS)
         self._table(
             "sends",
             *_send_columns(),
@@ -89,35 +86,7 @@ class _Tables:
             self._reference("sends", "session_id", "sessions"),
             sa.UniqueConstraint("session_id", "position", name="uq_sends_session_id_position"),
             sa.UniqueConstraint("session_id", "idempotency_key", name="uq_sends_session_id_idempotency_key"),
-            _check("ck_sends_id_length", "length(id) BETWEEN 1 AND 200"),
-            _check("ck_sends_idempotency_key_length", "length(idempotency_key) BETWEEN 1 AND 200"),
-            _check("ck_sends_status", f"status IN ('queued', 'running', 'waiting', {_FINAL_SENDS})"),
-            _check("ck_sends_policy", f"policy IN ({_POLICIES})"),
-            _check(
-                "ck_sends_stop_reason",
-                "stop_reason IN ('end_turn', 'round_limit', 'budget', 'output_limit', 'refusal')",
-            ),
-            _check("ck_sends_priority", "priority BETWEEN 0 AND 9"),
-            _check("ck_sends_position", "position >= 1"),
-            _check("ck_sends_not_negative", " AND ".join(f"{name} >= 0" for name in counts)),
-            _check("ck_sends_final_has_ended", f"(status IN ({_FINAL_SENDS})) = (ended_at IS NOT NULL)"),
-            _check(
-                "ck_sends_completed_has_stop_reason", "(status = 'completed') = (stop_reason IS NOT NULL)"
-            ),
-            _check("ck_sends_failed_has_error_code", "(status = 'failed') = (error_code IS NOT NULL)"),
-            _check("ck_sends_running_has_owner", "status <> 'running' OR owner IS NOT NULL"),
-            _check(
-                "ck_sends_cancelled_was_requested", "status <> 'cancelled' OR cancel_requested_at IS NOT NULL"
-            ),
-            _check(
-                "ck_sends_cancel_is_whole",
-                "(cancel_requested_at IS NULL) = (cancel_reason IS NULL)"
-                " AND (cancel_reason IS NULL) = (cancel_actor IS NULL)",
-            ),
-            _check(
-                "ck_sends_lineage_is_whole",
-                "(parent_send_id IS NULL) = (root_id IS NULL) AND (root_id IS NULL) = (lineage IS NULL)",
-            ),
+            *_send_checks(),
         )
         self._index("ix_sends_parent_send_id", "sends", ["parent_send_id"], "parent_send_id IS NOT NULL")
         self._index("ix_sends_root_id", "sends", ["root_id"], "root_id IS NOT NULL")
@@ -193,30 +162,6 @@ class _Tables:
         )
         self._index("ix_model_calls_send_id", "model_calls", ["send_id"])
 
-    def _worker_leases(self) -> None:
-        self._table(
-            "worker_leases",
-            _text("id"),
-            _instant("started_at"),
-            _instant("renewed_at"),
-            _instant("expires_at"),
-            sa.PrimaryKeyConstraint("id", name="pk_worker_leases"),
-            _check("ck_worker_leases_id_length", "length(id) BETWEEN 1 AND 200"),
-            postgresql_with={"fillfactor": 50},
-        )
-
-    def _agents(self) -> None:
-        self._table(
-            "agents",
-            _text("name"),
-            _text("model"),
-            _instant("announced_at"),
-            sa.Column("policy", sa.Text(), nullable=False, server_default="enqueue"),
-            _check("ck_agents_policy", f"policy IN ({_POLICIES})"),
-            sa.PrimaryKeyConstraint("name", name="pk_agents"),
-            _check("ck_agents_name_length", "length(name) BETWEEN 1 AND 100"),
-        )
-
     def _table(self, name: str, *parts: sa.Column[Any] | sa.Constraint, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         self._op.create_table(name, *parts, schema=self._schema, **options)
 
@@ -273,6 +218,39 @@ def _send_columns() -> list[sa.Column[Any]]:
         sa.Column("rolled_back", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("budget", _JSON),
         sa.Column("deadline_at", _INSTANT),
+    ]
+
+
+def _send_checks() -> list[sa.CheckConstraint]:
+    counts = ("attempt", "strikes", "dispatches", "epoch", "rounds", *_TOKENS)
+    return [
+        _check("ck_sends_id_length", "length(id) BETWEEN 1 AND 200"),
+        _check("ck_sends_idempotency_key_length", "length(idempotency_key) BETWEEN 1 AND 200"),
+        _check("ck_sends_status", f"status IN ('queued', 'running', 'waiting', {_FINAL_SENDS})"),
+        _check("ck_sends_policy", f"policy IN ({_POLICIES})"),
+        _check(
+            "ck_sends_stop_reason",
+            "stop_reason IN ('end_turn', 'round_limit', 'budget', 'output_limit', 'refusal')",
+        ),
+        _check("ck_sends_priority", "priority BETWEEN 0 AND 9"),
+        _check("ck_sends_position", "position >= 1"),
+        _check("ck_sends_not_negative", " AND ".join(f"{name} >= 0" for name in counts)),
+        _check("ck_sends_final_has_ended", f"(status IN ({_FINAL_SENDS})) = (ended_at IS NOT NULL)"),
+        _check("ck_sends_completed_has_stop_reason", "(status = 'completed') = (stop_reason IS NOT NULL)"),
+        _check("ck_sends_failed_has_error_code", "(status = 'failed') = (error_code IS NOT NULL)"),
+        _check("ck_sends_running_has_owner", "status <> 'running' OR owner IS NOT NULL"),
+        _check(
+            "ck_sends_cancelled_was_requested", "status <> 'cancelled' OR cancel_requested_at IS NOT NULL"
+        ),
+        _check(
+            "ck_sends_cancel_is_whole",
+            "(cancel_requested_at IS NULL) = (cancel_reason IS NULL)"
+            " AND (cancel_reason IS NULL) = (cancel_actor IS NULL)",
+        ),
+        _check(
+            "ck_sends_lineage_is_whole",
+            "(parent_send_id IS NULL) = (root_id IS NULL) AND (root_id IS NULL) = (lineage IS NULL)",
+        ),
     ]
 
 

@@ -1,4 +1,5 @@
-"""Revision 0002: interactions, early cancels, how far the queues were taken, and budgets."""
+"""Revision 0002: interactions, early cancels, how far the queues were taken, budgets,
+leases and agents."""
 
 from typing import Any
 
@@ -16,11 +17,16 @@ _EXPIRING = sa.text("status = 'open' AND expires_at IS NOT NULL")
 
 
 def upgrade(op: Operations) -> None:
-    """Make the five tables."""
+    """Make the seven tables."""
     schema = None if op.get_context().dialect.name == "sqlite" else "powerloop"
     _interactions(op, schema)
     _budgets(op, schema)
     _reservations(op, schema)
+    _of_recovery(op, schema)
+    _of_workers(op, schema)
+
+
+def _of_recovery(op: Operations, schema: str | None) -> None:
     op.create_table(
         "early_cancels",
         _text("send_id"),
@@ -39,6 +45,31 @@ def upgrade(op: Operations) -> None:
         sa.CheckConstraint("priority BETWEEN 0 AND 9", name="ck_queue_marks_priority"),
         schema=schema,
         postgresql_with={"fillfactor": 50},
+    )
+
+
+def _of_workers(op: Operations, schema: str | None) -> None:
+    op.create_table(
+        "worker_leases",
+        _text("id"),
+        *(sa.Column(name, _INSTANT, nullable=False) for name in ("started_at", "renewed_at", "expires_at")),
+        sa.PrimaryKeyConstraint("id", name="pk_worker_leases"),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 200", name="ck_worker_leases_id_length"),
+        schema=schema,
+        postgresql_with={"fillfactor": 50},
+    )
+    op.create_table(
+        "agents",
+        _text("name"),
+        _text("model"),
+        sa.Column("announced_at", _INSTANT, nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False, server_default="enqueue"),
+        sa.CheckConstraint(
+            "policy IN ('enqueue', 'reject', 'interrupt', 'rollback', 'steer')", name="ck_agents_policy"
+        ),
+        sa.PrimaryKeyConstraint("name", name="pk_agents"),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="ck_agents_name_length"),
+        schema=schema,
     )
 
 
@@ -71,6 +102,10 @@ def _interactions(op: Operations, schema: str | None) -> None:
         ),
         schema=schema,
     )
+    _index_interactions(op, schema)
+
+
+def _index_interactions(op: Operations, schema: str | None) -> None:
     op.create_index("ix_interactions_send_id", "interactions", ["send_id"], schema=schema)
     op.create_index(
         "ix_interactions_open",
