@@ -28,7 +28,7 @@ _DESCRIPTION: Final = (
 )
 
 _PROPERTIES: Final[Mapping[str, Any]] = {
-    "prompt": {"type": "string", "pattern": r"\S", "description": "The question, in words for the user."},
+    "prompt": {"type": "string", "minLength": 1, "description": "The question, in words for the user."},
     "choices": {
         "type": "array",
         "items": {"type": ["string", "number", "boolean"]},
@@ -75,7 +75,7 @@ def ask_user(
             f"tool {name}: the default would never be used, as an answer is waited for for ever.",
             hint="Say within=timedelta(…) too.",
         )
-    arguments = _Arguments(_schema(deadlines, span), name)
+    arguments = _Arguments(_schema(deadlines, span), name, timed=span is not None)
     answer = _json(default, name)
 
     async def ask(asked: Mapping[str, Any]) -> Question:
@@ -96,7 +96,6 @@ def ask_user(
 
 def _schema(deadlines: bool, longest: timedelta | None) -> dict[str, Any]:
     properties = dict(_PROPERTIES)
-    more: dict[str, Any] = {}
     if deadlines:
         properties["deadline_seconds"] = {
             "type": "number",
@@ -105,29 +104,33 @@ def _schema(deadlines: bool, longest: timedelta | None) -> dict[str, Any]:
             "description": "How long to wait for an answer.",
         }
         properties["default"] = {"description": "The answer to go on with when that time is over."}
-        if longest is None:
-            more["dependentRequired"] = {"default": ["deadline_seconds"]}
     return {
         "type": "object",
         "properties": properties,
         "required": ["prompt"],
         "additionalProperties": False,
-        **more,
     }
 
 
 class _Arguments(SchemaArguments):
     """Checks also that the schema of the answer is one, and that choices and default match it."""
 
+    def __init__(self, schema: Mapping[str, Any], label: str, *, timed: bool) -> None:
+        super().__init__(schema, label)
+        self._timed = timed
+
     def check(self, given: Mapping[str, Any]) -> Bound:
         bound = super().check(without_nulls(given))
-        if problems := list(_problems(bound.args[0])):
+        if problems := list(_problems(bound.args[0], timed=self._timed)):
             raise ToolArgumentsInvalid(explain(problems, self.schema))
         return bound
 
 
-def _problems(asked: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems(asked: Mapping[str, Any], *, timed: bool) -> Iterator[Problem]:
+    """What the schema of the arguments cannot tell. `timed`: there is a deadline anyway."""
     schema, choices = asked.get("schema"), asked.get("choices", [])
+    if "default" in asked and not timed and "deadline_seconds" not in asked:
+        yield Problem(("deadline_seconds",), "is missing: without it the default is never used")
     if "default" in asked and choices and asked["default"] not in choices:
         yield Problem(("default",), f"should be one of the choices, not {given(asked['default'])}")
     if schema is None:
