@@ -87,6 +87,7 @@ class SendVerbs(Verbs):
         status: SendStatus | str | Collection[SendStatus | str] | None = None,
         agent: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        root_id: str | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Sequence[Send]:
@@ -97,6 +98,7 @@ class SendVerbs(Verbs):
             status: Only those in this state, or in one of these.
             agent: Only those of sessions of this agent.
             metadata: Only those whose metadata has all of these keys with these values.
+            root_id: Only those of sub-agents in the tree of this send.
             before: The last send of the page before; the next page comes.
             limit: At most so many.
 
@@ -108,6 +110,7 @@ class SendVerbs(Verbs):
             status=_statuses(status),
             agent=agent,
             metadata=None if metadata is None else dict(metadata),
+            root_id=SendId(root_id) if root_id else None,
             before=SendId(before) if before else None,
             limit=limit,
         )
@@ -133,7 +136,8 @@ class SendVerbs(Verbs):
         * final: it has ``ended``, and nothing changes;
         * unknown: ``remembered``. Should a send of this id be accepted later, it is cancelled instead of run.
 
-        Asking again changes nothing: the first reason and actor stand. The sends of a session are cancelled
+        Asking again changes nothing: the first reason and actor stand. The sub-agents of a send end with it,
+        and theirs, but for those that are detached. The sends of a session are cancelled
         from the last to the first, so that none of them starts because the one before it was cancelled. Sends
         that are accepted meanwhile are not among those that match.
 

@@ -55,6 +55,7 @@ class SessionVerbs(Verbs):
         agent: str | None = None,
         status: SessionStatus | None = None,
         metadata: Mapping[str, Any] | None = None,
+        parent_id: str | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Sequence[Session]:
@@ -64,6 +65,7 @@ class SessionVerbs(Verbs):
             agent: Only those of this agent.
             status: Only those in this state.
             metadata: Only those whose metadata has all of these keys with these values.
+            parent_id: Only those of sub-agents that this session started.
             before: The last session of the page before; the next page comes.
             limit: At most so many.
         """
@@ -71,6 +73,7 @@ class SessionVerbs(Verbs):
             agent=agent,
             status=status,
             metadata=metadata,
+            parent_id=SessionId(parent_id) if parent_id else None,
             before=SessionId(before) if before else None,
             limit=limit,
         )
@@ -84,7 +87,8 @@ class SessionVerbs(Verbs):
         return await self._backend.store.sessions.update_metadata(SessionId(session_id), dict(metadata))
 
     async def close_session(self, session_id: str) -> Session:
-        """Let the session take no more sends; those accepted still run.
+        """Let the session take no more sends; those accepted still run. The sessions of its sub-agents are
+        closed with it, but for those that are detached.
 
         Raises:
             SessionNotFound: there is none of that id.
@@ -92,11 +96,12 @@ class SessionVerbs(Verbs):
         return await self._backend.store.sessions.close(SessionId(session_id))
 
     async def delete_session(self, session_id: str) -> None:
-        """Remove the session and everything in it, for good.
+        """Remove the session and everything in it, for good, and so the sessions of its sub-agents, but for
+        those that are detached.
 
         Raises:
             SessionNotFound: there is none of that id.
-            SessionBusy: it has sends that have not ended.
+            SessionBusy: it, or one of those, has sends that have not ended.
         """
         await self._backend.store.sessions.delete(SessionId(session_id))
 

@@ -7,7 +7,7 @@ root, which stands for the size of the tree, is locked after the sessions.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import CTE, and_, exists, func, literal, or_, select, update
+from sqlalchemy import CTE, and_, func, literal, or_, select, update
 
 from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.ids import SendId, SessionId
@@ -33,11 +33,12 @@ from powerloop.store.schema import sends, sessions, tool_calls
 IS_BOUND: Final = sessions.c.lifecycle.in_([one.value for one in Lifecycle if one.is_bound])
 
 _parents = sends.alias("parents")
-_LOST_ITS_PARENT: Final = (
-    exists()
+#: A value, not EXISTS: a planner would answer that by reading every sub-agent that ever was.
+_PARENT_STATUS: Final = (
+    select(_parents.c.status)
     .where(_parents.c.id == sends.c.parent_send_id)
-    .where(_parents.c.status.in_((SendStatus.CANCELLED.value, SendStatus.FAILED.value)))
     .correlate(sends)
+    .scalar_subquery()
 )
 #: Each arm as the condition of a partial index says it. The first send of a session is always dispatched.
 _IS_OPEN: Final = or_(
@@ -48,10 +49,10 @@ _IS_OPEN: Final = or_(
 #: Whether a sub-agent, joined with its session, is to end because its parent has, and nobody has said so.
 IS_ORPHAN: Final = and_(
     _IS_OPEN,
-    sends.c.parent_send_id.is_not(None),
+    sends.c.lineage.is_not(None),
     sends.c.cancel_requested_at.is_(None),
     IS_BOUND,
-    _LOST_ITS_PARENT,
+    _PARENT_STATUS.in_((SendStatus.CANCELLED.value, SendStatus.FAILED.value)),
 )
 
 
