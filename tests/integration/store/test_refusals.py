@@ -135,7 +135,7 @@ def execute(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Execute]
         "INSERT INTO early_cancels VALUES ('', '', '', '2026-01-01')",
         "INSERT INTO queue_marks VALUES (10, '2026-01-01')",
         "INSERT INTO worker_leases VALUES ('', '2026-01-01', '2026-01-01', '2026-01-01')",
-        "INSERT INTO agents VALUES ('', 'm', '2026-01-01')",
+        "INSERT INTO agents (name, model, announced_at) VALUES ('', 'm', '2026-01-01')",
     ],
     ids=lambda statement: statement.replace(" ", "-")[:70],
 )
