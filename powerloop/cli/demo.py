@@ -26,7 +26,7 @@ _STAGES = (
     ("An answer, streamed from the worker while the model writes it", scenes.streaming),
     ("A tool call, journaled before and after it runs", scenes.tool_call),
     (f"{scenes.CROWD} sessions at once", scenes.crowd),
-    ("A parent with three sub-agents, and a question to a person: nobody waits in a slot", scenes.family),
+    ("A parent with three sub-agents, and a question: it waits as a row", scenes.family),
     ("The same story, and its worker is killed in the middle of it", scenes.takeover),
 )
 

@@ -135,7 +135,8 @@ async def takeover(loop: AsyncPowerLoop, console: Console) -> list[Played]:
                     console.print(Text(f"\n  kill -9 {killed}", style="bold red"))
             case SendStarted(worker=worker) if killed:
                 taken_by = worker.split(":")[1]
-                console.print(Text(f"  {taken_by} takes over: what was written is void", style="dim"))
+                says = f"  attempt {event.attempt}: {taken_by} takes over; rewind, what was written is void"
+                console.print(Text(says, style="dim"))
             case SendEnded():
                 console.print()
     send = await _ended(handle)
