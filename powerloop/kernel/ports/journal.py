@@ -276,7 +276,7 @@ class Journal(Accounts, Protocol):
         ended. Open interactions of the send are withdrawn.
 
         The end of a sub-agent resolves the wait of its parent's call in the same transaction, with
-        `subagents.told_of` as its result, and makes the parent queued if that was the last; or accepts a send
+        `subagents.outcome_of` as its result, and makes the parent queued if that was the last; or accepts a send
         that takes the result to the parent's session, if it was not awaited. The end of a sub-agent's
         ephemeral session closes it.
 
