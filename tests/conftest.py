@@ -100,37 +100,28 @@ def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def administrator(postgres_server: PostgresServer) -> Iterator[psycopg.Connection]:
-    """The connection that makes and drops databases."""
-    with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
-        yield connection
-
-
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, administrator: psycopg.Connection) -> Iterator[str]:
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The ``postgresql://`` URL of an empty database that only this test has."""
-    with _database(administrator, template="template0") as name:
-        yield postgres_server.url_of(name)
+    with _database(postgres_server, template="template0") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_server: PostgresServer, administrator: psycopg.Connection) -> str:
+def migrated_template(postgres_server: PostgresServer) -> str:
     """The name of a database that is migrated once and copied for each test."""
     migrate = import_module("powerloop.store.migrate")
     name = "powerloop_migrated"
-    administrator.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    _administer(postgres_server, "CREATE DATABASE {} TEMPLATE template0", name)
     _finish(migrate.upgrade(postgres_server.url_of(name)))
     return name
 
 
 @pytest.fixture
-def migrated_postgres_url(
-    postgres_server: PostgresServer, administrator: psycopg.Connection, migrated_template: str
-) -> Iterator[str]:
+def migrated_postgres_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
     """The URL of a database with powerloop's schema and no rows, that only this test has."""
-    with _database(administrator, template=migrated_template) as name:
-        yield postgres_server.url_of(name)
+    with _database(postgres_server, template=migrated_template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -149,14 +140,19 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @contextmanager
-def _database(administrator: psycopg.Connection, template: str) -> Iterator[str]:
-    """The name of a copy of the template."""
+def _database(server: PostgresServer, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
-    # Through the log, which is the default, a copy takes twice as long.
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
-    administrator.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-    yield name
-    administrator.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    try:
+        yield server.url_of(name)
+    finally:
+        if server.running:
+            _administer(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _administer(server: PostgresServer, statement: str, *names: str) -> None:
+    with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def _finish(result: Any) -> Any:

@@ -24,7 +24,7 @@ from powerloop.kernel.ports.journal import ModelCommit, Suspension
 from powerloop.kernel.sends import NewSend
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
-from powerloop.store import open_store
+from powerloop.store import SqlStore, open_store
 
 #: These start processes, or become another program.
 _NEED_A_PROCESS = frozenset({"beat", "bench", "demo", "dev", "worker"})
@@ -123,6 +123,13 @@ def asks(system: dict[str, str]) -> Callable[..., Interaction]:
 
 async def _asked(url: str, kind: InteractionKind, fields: dict[str, Any]) -> Interaction:
     store = open_store(url)
+    try:
+        return await _asked_in(store, kind, fields)
+    finally:
+        await store.close()
+
+
+async def _asked_in(store: SqlStore, kind: InteractionKind, fields: dict[str, Any]) -> Interaction:
     await store.sessions.ensure(NewSession(id=SessionId("s"), agent="echo"))
     new = NewSend(id=SendId("x"), session_id=SessionId("s"), content=(TextBlock(text="Pay!"),))
     claim = await store.journal.claim((await store.sends.accept(new)).send, WorkerId("dead:1:1"))
@@ -141,6 +148,5 @@ async def _asked(url: str, kind: InteractionKind, fields: dict[str, Any]) -> Int
     )
     await store.journal.suspend(claim.fence, Suspension(interactions=(question,)))
     asked = await store.interactions.find(question.id)
-    await store.close()
     assert asked is not None
     return asked

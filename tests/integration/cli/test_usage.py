@@ -13,7 +13,7 @@ from powerloop.kernel.ports.journal import Ending
 from powerloop.kernel.sends import NewSend, StopReason
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
-from powerloop.store import open_store
+from powerloop.store import SqlStore, open_store
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +35,13 @@ FAILED = ModelCallEntry(
 
 async def spend(url: str) -> None:
     store = open_store(url)
+    try:
+        await spend_in(store)
+    finally:
+        await store.close()
+
+
+async def spend_in(store: SqlStore) -> None:
     session = await store.sessions.create(NewSession(id=SessionId("s"), agent="echo"))
     new = NewSend(id=SendId("s1"), session_id=session.id, content=(TextBlock(text="hello"),))
     claim = await store.journal.claim((await store.sends.accept(new)).send, WorkerId("here:1:1"))
@@ -43,7 +50,6 @@ async def spend(url: str) -> None:
         StopReason.END_TURN, rounds=1, output=(TextBlock(text="done"),), entries=(FAILED, GOOD)
     )
     await store.journal.finish(claim.fence, ending)
-    await store.close()
 
 
 @pytest.fixture

@@ -53,16 +53,13 @@ class Worker:
         return self
 
     def stop(self) -> None:
-        """End it in order: it gives back what it has."""
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(20)
-
-    def close(self) -> None:
-        """Let go of it, and kill it if it still runs: a warm shutdown takes seconds."""
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self._redis.close()
 
     @property
@@ -92,7 +89,7 @@ def worker_on(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str], Worker
 
     yield make
     for worker in workers:
-        worker.close()
+        worker.stop()
 
 
 @pytest.fixture
@@ -102,13 +99,9 @@ def worker(worker_on: Callable[[str], Worker], redis_url: str) -> Worker:
 
 
 @pytest.fixture
-def rabbitmq_worker(worker_on: Callable[[str], Worker], rabbitmq_url: str) -> Iterator[Worker]:
+def rabbitmq_worker(worker_on: Callable[[str], Worker], rabbitmq_url: str) -> Worker:
     """A worker on RabbitMQ that is not started yet."""
-    worker = worker_on(rabbitmq_url)
-    yield worker
-    # Its queues outlive the test: it is not to leave a message unacknowledged.
-    if worker.process is not None:
-        worker.stop()
+    return worker_on(rabbitmq_url)
 
 
 @pytest.fixture

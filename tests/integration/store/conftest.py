@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -63,6 +64,19 @@ class Bench:
                 "WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
             )
             return await (await looking.execute(query)).fetchone() is not None
+
+
+@pytest.fixture
+async def store_at() -> AsyncIterator[Callable[..., SqlStore]]:
+    """`open_store`, whose stores are closed when the test ends, however it ends."""
+    async with AsyncExitStack() as stores:
+
+        def make(url: str, **options: Any) -> SqlStore:
+            store = open_store(url, **options)
+            stores.push_async_callback(store.close)
+            return store
+
+        yield make
 
 
 @pytest.fixture

@@ -38,9 +38,11 @@ async def healthy_file(tmp_path: Path):
 
 async def fill(url):
     store, leases = open_store(url), open_leases(url)
-    await Conversations(store, leases).hold()
-    await store.close()
-    leases.close()
+    try:
+        await Conversations(store, leases).hold()
+    finally:
+        await store.close()
+        leases.close()
 
 
 async def violated(url, **options):
@@ -159,8 +161,8 @@ async def test_a_database_without_a_schema_is_said_to_have_none(postgres_url):
         await check_store(postgres_url)
 
 
-async def test_a_database_at_work_gives_no_false_alarm(migrated_postgres_url):
-    store, leases = open_store(migrated_postgres_url), open_leases(migrated_postgres_url)
+async def test_a_database_at_work_gives_no_false_alarm(migrated_postgres_url, bench):
+    store, leases = bench.store, bench.leases
     await asyncio.to_thread(leases.renew, WorkerId("alive"), timedelta(minutes=5))
     work = asyncio.gather(*(Conversations(store, leases, f"{n}-").hold() for n in range(30)))
     alarms = {}
@@ -168,5 +170,3 @@ async def test_a_database_at_work_gives_no_false_alarm(migrated_postgres_url):
         alarms |= await violated(migrated_postgres_url)
     await work
     assert alarms | await violated(migrated_postgres_url) == {}
-    await store.close()
-    leases.close()

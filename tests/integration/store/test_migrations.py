@@ -83,12 +83,11 @@ async def test_eight_processes_that_first_boot_at_once_converge(empty_url):
     assert (await migrate.status(empty_url)).state == "current"
 
 
-async def test_stores_that_open_at_once_in_one_process_converge(empty_url):
-    stores = [open_store(empty_url) for _ in range(4)]
+async def test_stores_that_open_at_once_in_one_process_converge(empty_url, store_at):
+    stores = [store_at(empty_url) for _ in range(4)]
     await asyncio.gather(*(store.open() for store in stores))
     session = await stores[0].sessions.create(NewSession(id=SessionId("session"), agent="support"))
     assert await stores[3].sessions.find(session.id) == session
-    await asyncio.gather(*(store.close() for store in stores))
 
 
 async def test_the_migrations_make_the_tables_of_the_code(empty_url, tmp_path):
@@ -140,9 +139,9 @@ async def test_verify_accepts_the_schema(empty_url):
     await open_store(empty_url, policy="verify").open()
 
 
-async def test_an_older_schema_is_refused_by_verify_and_upgraded_by_auto(empty_url, later_release):
+async def test_an_older_schema_is_refused_by_verify_and_upgraded_by_auto(empty_url, store_at, later_release):
     await migrate.upgrade(empty_url)
-    store = open_store(empty_url)
+    store = store_at(empty_url)
     await store.sessions.create(NewSession(id=SessionId("before"), agent="support"))
     later_release()
 
@@ -154,7 +153,6 @@ async def test_an_older_schema_is_refused_by_verify_and_upgraded_by_auto(empty_u
     found = await migrate.status(empty_url)
     assert (found.current, found.state) == ("0003", "current")
     assert (await store.sessions.find(SessionId("before"))).agent == "support"
-    await store.close()
 
 
 async def test_a_script_since_a_revision_holds_the_rest_only(later_release):
@@ -193,7 +191,7 @@ async def test_workers_of_this_release_run_on_while_a_later_one_adds_a_column(be
         assert await bench.store.sends.find(claim.send.id)
 
 
-async def test_a_role_that_may_not_make_schemas_is_told_what_to_run(postgres_url):
+async def test_a_role_that_may_not_make_schemas_is_told_what_to_run(postgres_url, store_at):
     name = "limited_" + urlsplit(postgres_url).path[-12:]
     where = urlsplit(postgres_url)
     limited = urlunsplit(where._replace(netloc=f"{name}:secret@{where.hostname}:{where.port}"))
@@ -207,10 +205,9 @@ async def test_a_role_that_may_not_make_schemas_is_told_what_to_run(postgres_url
             owner.execute(migrate.ddl(limited))
             owner.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}")
             owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {name}")
-            store = open_store(limited)
+            store = store_at(limited)
             await store.open()
             await store.sessions.create(NewSession(id=SessionId("session"), agent="support"))
-            await store.close()
         finally:
             owner.execute(f"DROP OWNED BY {name}")
             owner.execute(f"DROP ROLE {name}")

@@ -133,8 +133,8 @@ async def test_a_cancelled_statement_leaves_the_pool_as_it_was(bench, blocked):
     assert (await bench.store.journal.finish(claim.fence, bench.completed())).seq == 2
 
 
-async def test_a_cancelled_transaction_is_rolled_back(migrated_postgres_url, bench, blocked):
-    store = open_store(migrated_postgres_url, pool_size=1, portable=True)
+async def test_a_cancelled_transaction_is_rolled_back(migrated_postgres_url, store_at, bench, blocked):
+    store = store_at(migrated_postgres_url, pool_size=1, portable=True)
     claim = await bench.claimed("first")
     await bench.other.execute("BEGIN")
     await bench.other.execute("LOCK TABLE powerloop.messages IN ACCESS EXCLUSIVE MODE")
@@ -147,16 +147,14 @@ async def test_a_cancelled_transaction_is_rolled_back(migrated_postgres_url, ben
 
     assert (await store.sends.find(claim.send.id)).ended_at is None
     assert (await store.journal.finish(claim.fence, bench.completed())).seq == 2
-    await store.close()
 
 
-async def test_more_callers_than_connections_wait_for_their_turn(migrated_postgres_url):
-    store = open_store(migrated_postgres_url, pool_size=2)
+async def test_more_callers_than_connections_wait_for_their_turn(migrated_postgres_url, store_at):
+    store = store_at(migrated_postgres_url, pool_size=2)
     await store.sessions.create(SESSION)
     sends = [replace(SEND, id=SendId(f"send-{number}")) for number in range(200)]
     accepted = await asyncio.gather(*map(store.sends.accept, sends))
     assert sorted(one.send.position for one in accepted) == list(range(1, 201))
-    await store.close()
 
 
 def test_leases_reconnect_after_a_restart(server):
@@ -219,15 +217,14 @@ async def test_a_port_where_nobody_listens_is_said_at_once():
         await open_store(f"postgresql://someone:secret@127.0.0.1:{port}/x").open()
 
 
-async def test_instants_are_in_utc_whatever_the_servers_zone(migrated_postgres_url):
+async def test_instants_are_in_utc_whatever_the_servers_zone(migrated_postgres_url, store_at):
     with psycopg.connect(migrated_postgres_url, autocommit=True) as connection:
         name = urlsplit(migrated_postgres_url).path[1:]
         connection.execute(f"ALTER DATABASE {name} SET timezone TO 'Asia/Kathmandu'")
-    store = open_store(migrated_postgres_url)
+    store = store_at(migrated_postgres_url)
     session = await store.sessions.create(SESSION)
     send = (await store.sends.accept(SEND)).send
     assert (session.created_at.utcoffset(), send.created_at.utcoffset()) == (timedelta(0), timedelta(0))
-    await store.close()
 
 
 async def terminate(bench) -> None:

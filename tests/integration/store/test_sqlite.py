@@ -56,13 +56,12 @@ async def store(file: Path) -> AsyncIterator[SqlStore]:
     await store.close()
 
 
-async def test_what_was_written_is_there_after_reopening(store, file):
+async def test_what_was_written_is_there_after_reopening(store, file, store_at):
     accepted = await store.sends.accept(SEND)
     await store.close()
-    again = open_store(f"sqlite:///{file}")
+    again = store_at(f"sqlite:///{file}")
     await again.open()
     assert await again.sends.find(SEND.id) == accepted.send
-    await again.close()
 
 
 async def test_processes_that_write_at_once_wait_for_each_other(store, file):
@@ -81,25 +80,23 @@ async def test_processes_that_write_at_once_wait_for_each_other(store, file):
     leases.close()
 
 
-async def test_a_writer_that_holds_the_file_for_too_long_is_named(store, file, monkeypatch):
+async def test_a_writer_that_holds_the_file_for_too_long_is_named(store, file, store_at, monkeypatch):
     await store.close()
     monkeypatch.setattr("powerloop.store.engine._SQLITE_PRAGMAS", ("busy_timeout=50",))
-    impatient = open_store(f"sqlite:///{file}")
-    holder = sqlite3.connect(file, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="too busy"):
-        await impatient.sends.accept(SEND)
-    # Reading goes on beside a writer.
-    assert await impatient.sends.find(SEND.id) is None
-    holder.execute("ROLLBACK")
-    assert (await impatient.sends.accept(SEND)).created
-    holder.close()
-    await impatient.close()
+    impatient = store_at(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="too busy"):
+            await impatient.sends.accept(SEND)
+        # Reading goes on beside a writer.
+        assert await impatient.sends.find(SEND.id) is None
+        holder.execute("ROLLBACK")
+        assert (await impatient.sends.accept(SEND)).created
 
 
-async def test_a_new_file_that_somebody_else_writes_to_is_waited_for(file):
+async def test_a_new_file_that_somebody_else_writes_to_is_waited_for(file, store_at):
     file.parent.mkdir()
-    store = open_store(f"sqlite:///{file}")
+    store = store_at(f"sqlite:///{file}")
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("CREATE TABLE theirs (id INTEGER)")
         holder.execute("BEGIN IMMEDIATE")
@@ -108,7 +105,6 @@ async def test_a_new_file_that_somebody_else_writes_to_is_waited_for(file):
         assert not done
         holder.execute("COMMIT")
         await opening
-    await store.close()
 
 
 async def test_a_cancelled_write_leaves_the_store_as_it_was(store):
