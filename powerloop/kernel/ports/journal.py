@@ -276,8 +276,8 @@ class Journal(Accounts, Protocol):
         ended. Open interactions of the send are withdrawn.
 
         The end of a sub-agent resolves the wait of its parent's call in the same transaction, with
-        `subagents.outcome_of` as its result, and makes the parent queued if that was the last; or accepts a send
-        that takes the result to the parent's session, if it was not awaited. The end of a sub-agent's
+        `subagents.outcome_of` as its result, and makes the parent queued if that was the last; or accepts a
+        send that takes the result to the parent's session, if it was not awaited. The end of a sub-agent's
         ephemeral session closes it.
 
         One statement, one round trip, unless sends behind it were cancelled, or there is a lineage or budget.
