@@ -39,8 +39,8 @@ class Crew:
         self._environment = {
             **environment,
             "POWERLOOP_APP": "crew_agents",
-            "POWERLOOP_LEASE_TTL": "1",
-            "POWERLOOP_LOCK_TTL": "1",
+            "POWERLOOP_LEASE_TTL": "2",
+            "POWERLOOP_LOCK_TTL": "2",
             "POWERLOOP_DRAIN_TIMEOUT": "0.2",
         }
         system.add_app("crew_agents", f"{OBEYING}{app}\nwait_for_turn()\n")

@@ -12,7 +12,7 @@ from powerloop.testing.wire import Reply, WireCall, WireProcess
 from powerloop.testing.world import WorldProcess
 from tests.acceptance.crew import Crew
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 APP = '''
 import os
@@ -94,7 +94,6 @@ async def answer_everything(loop: AsyncPowerLoop, send: SendHandle, world: World
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(300)
 async def test_a_kill_at_any_boundary_of_waiting_changes_nothing_that_anybody_can_see(
     loop, crew, wire, world, eventually
 ):
