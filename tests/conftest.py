@@ -142,8 +142,7 @@ def redis_url(redis_server: RedisServer) -> str:
 @contextmanager
 def _database(server: PostgresServer, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
-    # Through the log, which is the default, a copy takes twice as long.
-    _administer(server, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
+    _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
     try:
         yield server.url_of(name)
     finally:
