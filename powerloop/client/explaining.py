@@ -43,8 +43,8 @@ class ExplainVerbs(Verbs):
         if rows.send.status in (SendStatus.QUEUED, SendStatus.RUNNING):
             lock, unseen = await self._lock(rows.send.session_id)
         if rows.send.status is SendStatus.QUEUED:
-            counts = await self._backend.dispatcher.backlog()
-            backlog = None if counts is None else counts.get(rows.send.priority, 0)
+            counts = await self._backend.dispatcher.backlog((rows.send.queue,))
+            backlog = None if counts is None else counts.get(rows.send.lane, 0)
         return Facts(
             rows=rows,
             max_attempts=self._backend.max_attempts,

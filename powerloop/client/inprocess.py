@@ -4,17 +4,15 @@ import asyncio
 import heapq
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from powerloop.kernel.dispatch import Activation
 from powerloop.kernel.ids import SendId
+from powerloop.kernel.queues import Lane, QueueName, lanes_of
 
 logger = logging.getLogger("powerloop.client")
 
 Drive = Callable[[SendId], Awaitable[object]]
-
-_PRIORITIES: Final = range(10)
 
 
 class InProcessDispatcher:
@@ -29,7 +27,7 @@ class InProcessDispatcher:
     def __init__(self, drive: Drive, concurrency: int) -> None:
         self._drive = drive
         self._concurrency = concurrency
-        self._waiting: list[tuple[int, int, SendId]] = []
+        self._waiting: list[tuple[int, int, SendId, Lane]] = []
         self._known: set[SendId] = set()
         self._count = 0
         self._running: set[asyncio.Task[None]] = set()
@@ -39,18 +37,20 @@ class InProcessDispatcher:
         if self._closed:
             return False
         for activation in activations:
-            if activation.send_id not in self._known:
+            send_id = SendId(activation.id)
+            if send_id not in self._known:
                 self._count += 1
-                self._known.add(activation.send_id)
-                heapq.heappush(self._waiting, (-activation.priority, self._count, activation.send_id))
+                self._known.add(send_id)
+                lane = Lane(activation.queue, activation.priority)
+                heapq.heappush(self._waiting, (-lane.priority, self._count, send_id, lane))
         self._start()
         return True
 
-    async def backlog(self) -> Mapping[int, int] | None:
+    async def backlog(self, queues: Collection[QueueName]) -> Mapping[Lane, int] | None:
         if self._closed:
             return None
-        waiting = Counter(-turned for turned, _, _ in self._waiting)
-        return {priority: waiting[priority] for priority in _PRIORITIES}
+        waiting = Counter(lane for _, _, _, lane in self._waiting)
+        return {lane: waiting[lane] for lane in lanes_of(*queues)}
 
     async def close(self) -> None:
         """Cancel what runs and wait for it: each send is handed over, and the next start goes on with it."""
@@ -63,7 +63,7 @@ class InProcessDispatcher:
 
     def _start(self) -> None:
         while self._waiting and len(self._running) < self._concurrency:
-            _, _, send_id = heapq.heappop(self._waiting)
+            _, _, send_id, _ = heapq.heappop(self._waiting)
             self._known.discard(send_id)
             task = asyncio.create_task(self._run(send_id))
             self._running.add(task)

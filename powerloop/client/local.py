@@ -21,6 +21,7 @@ from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held, Leases
 from powerloop.kernel.ports.store import AnnouncedAgent, Store
+from powerloop.kernel.queues import SEND_QUEUES, lanes_of
 from powerloop.kernel.sweep import Sweeper
 from powerloop.llm import ModelCatalog, PriceTable, ProviderSettings, Script, known_prices
 from powerloop.queue.memory import MemoryFeed, MemoryLocks, MemoryNudges, MemorySink
@@ -40,8 +41,6 @@ _MAX_ATTEMPTS: Final = 5
 
 #: Queued sends that are picked up at the start; the sweeper brings the rest when they have run.
 _PICKED_UP: Final = 10_000
-
-_EVERY_PRIORITY: Final = range(10)
 
 
 class LocalBackend:
@@ -141,7 +140,7 @@ class LocalBackend:
 
     async def _pick_up(self) -> None:
         """Publish what earlier processes left queued. They took their queues with them: no age is needed."""
-        left = await self.store.recovery.overdue(timedelta(0), _EVERY_PRIORITY, _PICKED_UP)
+        left = await self.store.recovery.overdue(timedelta(0), lanes_of(*SEND_QUEUES), _PICKED_UP)
         await self.dispatcher.publish([activation_of(send) for send in left])
 
     async def _sweep(self) -> None:

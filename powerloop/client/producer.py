@@ -18,12 +18,11 @@ from powerloop.kernel.messages import Block, input_content
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.store import Store
+from powerloop.kernel.queues import MAX_PRIORITY
 from powerloop.kernel.sends import Accepted, NewSend, SendStatus
 from powerloop.kernel.sessions import NewSession, Session
 
 logger = logging.getLogger("powerloop.client")
-
-MAX_PRIORITY = 9
 
 
 class QueueDown(StrEnum):

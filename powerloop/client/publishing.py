@@ -5,6 +5,7 @@ from typing import Final
 
 from powerloop.kernel.dispatch import activation_of
 from powerloop.kernel.ports.dispatcher import Dispatcher
+from powerloop.kernel.queues import SEND_QUEUES
 from powerloop.kernel.sends import Send
 
 #: The longest that a producer waits for a broker that is silent. A beat publishes what it could not.
@@ -24,6 +25,6 @@ async def answers(dispatcher: Dispatcher) -> bool:
     """Whether the broker answers within two seconds."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await dispatcher.backlog() is not None
+            return await dispatcher.backlog(SEND_QUEUES) is not None
     except TimeoutError:
         return False

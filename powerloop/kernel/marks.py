@@ -1,33 +1,48 @@
-"""Marks: how far this process has seen the queue taken."""
+"""Marks: how far this process has seen the queues taken."""
 
 import threading
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
-from powerloop.kernel.sends import Send
+from powerloop.kernel.queues import Lane
+
+
+class Dispatched(Protocol):
+    """A row that was made ready for a worker."""
+
+    @property
+    def lane(self) -> Lane:
+        """Where its message lay."""
+        ...
+
+    @property
+    def dispatched_at(self) -> datetime | None:
+        """When it was last made ready."""
+        ...
 
 
 class Marks:
-    """Per priority, when the latest send that was claimed here had been dispatched.
+    """Per lane, when the latest row that was claimed here had been dispatched.
 
-    A queue is first in, first out: a send that was dispatched before its mark and has not started lost its
-    message. Noted on the event loop, taken by the heartbeat's thread.
+    A lane is first in, first out: what was dispatched before its mark and has not started lost its message.
+    Noted on the event loop, taken by the heartbeat's thread.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._latest: dict[int, datetime] = {}
+        self._latest: dict[Lane, datetime] = {}
 
-    def note(self, send: Send) -> None:
-        """The send, as it was before its claim, has been claimed."""
-        if send.dispatched_at is None:
+    def note(self, taken: Dispatched) -> None:
+        """The row, as it was before its claim, has been claimed."""
+        if taken.dispatched_at is None:
             return
         with self._lock:
-            known = self._latest.get(send.priority)
-            if known is None or known < send.dispatched_at:
-                self._latest[send.priority] = send.dispatched_at
+            known = self._latest.get(taken.lane)
+            if known is None or known < taken.dispatched_at:
+                self._latest[taken.lane] = taken.dispatched_at
 
-    def take(self) -> Mapping[int, datetime]:
+    def take(self) -> Mapping[Lane, datetime]:
         """What was noted since the last call."""
         with self._lock:
             taken, self._latest = self._latest, {}

@@ -9,6 +9,7 @@ from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, text_of
 from powerloop.kernel.policies import Policy
+from powerloop.kernel.queues import SEND_QUEUE, SUBAGENT_QUEUE, Lane, QueueName
 from powerloop.kernel.usage import Usage
 
 
@@ -186,6 +187,16 @@ class Send:
     def depth(self) -> int:
         """How many sub-agents deep it is; 0 for one that a producer sent."""
         return self.lineage.depth if self.lineage else 0
+
+    @property
+    def queue(self) -> QueueName:
+        """Where it waits for a worker."""
+        return SUBAGENT_QUEUE if self.lineage else SEND_QUEUE
+
+    @property
+    def lane(self) -> Lane:
+        """The part of its queue that it waits in."""
+        return Lane(self.queue, self.priority)
 
     @property
     def text(self) -> str:

@@ -15,6 +15,7 @@ from powerloop.kernel.dispatch import activation_of
 from powerloop.kernel.errors import StoreUnavailable
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.recovery import Recovery
+from powerloop.kernel.queues import SEND_QUEUES
 from powerloop.kernel.sends import Send
 
 logger = logging.getLogger("powerloop.sweeper")
@@ -91,8 +92,8 @@ class Sweeper:
         found += await self._publish("overtaken", lambda: recovery.overtaken(options.margin, _LIMIT))
         found += await self._publish("resumed", lambda: recovery.resume(_LIMIT))
         found += await self._publish("nobody answered", lambda: recovery.expire(_LIMIT), level=logging.INFO)
-        backlog = await self._dispatcher.backlog()
-        if backlog and (empty := [priority for priority, count in backlog.items() if not count]):
+        backlog = await self._dispatcher.backlog(SEND_QUEUES)
+        if backlog and (empty := [lane for lane, count in backlog.items() if not count]):
             found += await self._publish("queue empty", lambda: recovery.overdue(options.age, empty, _LIMIT))
         if self._sweeps % _RARELY == 1:
             found += await self._publish("parent ended", lambda: recovery.cancel_orphans(_LIMIT))

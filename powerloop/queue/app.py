@@ -11,14 +11,13 @@ from kombu.entity import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from powerloop.kernel.errors import SettingsInvalid
+from powerloop.kernel.queues import MAX_PRIORITY, SEND_QUEUE, SEND_QUEUES, SUBAGENT_QUEUE, QueueName
 from powerloop.queue.redis_address import SCHEMES as REDIS_SCHEMES
 from powerloop.queue.redis_address import RedisAddress
 from powerloop.queue.routing import (
     CLIENT_QUEUE,
     ENQUEUE_QUEUE,
     ENQUEUE_TASK,
-    MAX_PRIORITY,
-    SEND_QUEUE,
     SEND_TASK,
     SUBAGENT_TASK,
 )
@@ -66,7 +65,7 @@ def _task_settings(*, client_queue: bool) -> dict[str, Any]:
         "task_queues": _queues(client_queue=client_queue),
         "task_routes": {
             SEND_TASK: {"queue": SEND_QUEUE},
-            SUBAGENT_TASK: {"queue": SEND_QUEUE},
+            SUBAGENT_TASK: {"queue": SUBAGENT_QUEUE},
             ENQUEUE_TASK: {"queue": ENQUEUE_QUEUE},
         },
         # A misspelt -Q ends the worker at its start, rather than have it wait at a queue that nobody fills.
@@ -186,7 +185,12 @@ def _queues(*, client_queue: bool) -> list[Queue]:
     refuses a second declaration that differs.
     """
     names = [ENQUEUE_QUEUE, CLIENT_QUEUE] if client_queue else [ENQUEUE_QUEUE]
-    return [_queue(SEND_QUEUE, {"x-max-priority": MAX_PRIORITY}), *(_queue(name) for name in names)]
+    return [*map(work_queue, SEND_QUEUES), *map(_queue, names)]
+
+
+def work_queue(name: QueueName) -> Queue:
+    """A queue that only we publish to."""
+    return _queue(name, {"x-max-priority": MAX_PRIORITY})
 
 
 def _queue(name: str, arguments: Mapping[str, Any] | None = None) -> Queue:

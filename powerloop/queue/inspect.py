@@ -10,15 +10,16 @@ from kombu.transport.redis import Channel
 
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.kernel.errors import BrokerUnavailable
+from powerloop.kernel.queues import SEND_QUEUES
 from powerloop.queue.app import create_app
 from powerloop.queue.dead_letters import DEAD_LETTERS
 from powerloop.queue.redis_address import REDIS_TROUBLE, RedisAddress
-from powerloop.queue.routing import CLIENT_QUEUE, ENQUEUE_QUEUE, SEND_QUEUE, redis_lists
+from powerloop.queue.routing import CLIENT_QUEUE, ENQUEUE_QUEUE, redis_lists
 
 #: The policy under which Redis refuses what it cannot hold, and drops nothing that it has.
 SAFE_EVICTION: Final = "noeviction"
 
-_QUEUES: Final = (SEND_QUEUE, ENQUEUE_QUEUE, CLIENT_QUEUE)
+_QUEUES: Final = (*SEND_QUEUES, ENQUEUE_QUEUE, CLIENT_QUEUE)
 _TIMEOUT_S: Final = 3.0
 
 
@@ -107,5 +108,5 @@ async def _lengths(client: Any) -> dict[str, int]:  # noqa: ANN401 - redis types
         for name in redis_lists(queue):
             pipeline.llen(name)
     lengths = await pipeline.execute()
-    per_queue = len(redis_lists(SEND_QUEUE))
+    per_queue = len(redis_lists(CLIENT_QUEUE))
     return {queue: sum(lengths[i * per_queue : (i + 1) * per_queue]) for i, queue in enumerate(_QUEUES)}

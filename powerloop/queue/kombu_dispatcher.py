@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
+from kombu.connection import Connection
 from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 
 from powerloop.kernel.dispatch import Activation
+from powerloop.kernel.queues import Lane, QueueName, lanes_of
+from powerloop.queue.app import work_queue
 from powerloop.queue.messages import shown_args, shown_name, task_name
 from powerloop.queue.outage import Outage
 from powerloop.queue.redis_address import REDIS_TROUBLE, SCHEMES
-from powerloop.queue.routing import PRIORITIES, SEND_QUEUE, redis_priority
+from powerloop.queue.routing import redis_priority
 
 logger = logging.getLogger("powerloop.dispatcher")
 
@@ -55,9 +59,9 @@ class KombuDispatcher:
         self._outage.answered()
         return True
 
-    async def backlog(self) -> Mapping[int, int] | None:
+    async def backlog(self, queues: Collection[QueueName]) -> Mapping[Lane, int] | None:
         try:
-            count = await asyncio.get_running_loop().run_in_executor(self._thread, self._count)
+            counts = await asyncio.get_running_loop().run_in_executor(self._thread, self._count, queues)
         except (KombuError, *REDIS_TROUBLE) as error:
             self._outage.failed(error)
             return None
@@ -67,7 +71,7 @@ class KombuDispatcher:
             return None
         self._outage.answered()
         # A queue of AMQP does not say how many of each priority lie in it.
-        return dict.fromkeys(PRIORITIES, count)
+        return {lane: counts[lane.queue] for lane in lanes_of(*queues)}
 
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
@@ -80,31 +84,39 @@ class KombuDispatcher:
     def _send(self, producer: Producer, activation: Activation) -> None:
         amqp = self._app.amqp
         message = amqp.as_task_v2(
-            activation.send_id,
+            activation.id,
             task_name(activation),
-            args=(activation.send_id,),
+            args=(activation.id,),
             shadow=shown_name(activation),
             argsrepr=shown_args(activation, preview=self._preview),
             kwargsrepr="{}",
             ignore_result=True,
             root_id=activation.root_id,
             parent_id=activation.parent_id,
-            group_id=activation.parent_id,
+            group_id=activation.group_id,
             create_sent_event=self._events and activation.first,
         )
         priority = redis_priority(activation.priority) if self._turned else activation.priority
         name = task_name(activation)
-        amqp.send_task_message(producer, name, message, queue=SEND_QUEUE, priority=priority)
+        # Published with the queue itself, and not with its name: a broker has to know it first.
+        queue = work_queue(activation.queue)
+        amqp.send_task_message(producer, name, message, queue=queue, priority=priority)
 
-    def _count(self) -> int:
-        """How many messages wait; a queue that was never declared has none."""
-        with self._app.pool.acquire(block=True) as connection, connection.channel() as channel:
-            try:
-                declared = channel.queue_declare(queue=SEND_QUEUE, passive=True)
-            except connection.channel_errors:
-                return 0
-            return int(declared.message_count)
+    def _count(self, queues: Collection[QueueName]) -> Mapping[QueueName, int]:
+        """How many messages wait on each queue."""
+        with self._app.pool.acquire(block=True) as connection:
+            return {queue: _length(connection, queue) for queue in queues}
 
     def _close(self) -> None:
         self._thread.shutdown()
         self._app.close()
+
+
+def _length(connection: Connection, queue: QueueName) -> int:
+    """How many messages lie on the queue; one that was never declared has none."""
+    opened: Any = connection.channel()  # type: ignore[no-untyped-call]
+    with opened as channel:
+        try:
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+        except connection.channel_errors:
+            return 0

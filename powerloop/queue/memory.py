@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import takewhile
@@ -11,9 +11,9 @@ from typing import Final
 from powerloop.kernel.dispatch import Activation
 from powerloop.kernel.events import Event, SendEnded
 from powerloop.kernel.ids import SendId, SessionId
+from powerloop.kernel.queues import Lane, QueueName, lanes_of
 from powerloop.kernel.sends import Send
 from powerloop.queue.cursors import cursor_of, position_of
-from powerloop.queue.routing import PRIORITIES
 
 _SILENCE_S: Final = 1.0
 
@@ -178,11 +178,11 @@ class MemoryDispatcher:
         self.published.extend(activations)
         return True
 
-    async def backlog(self) -> Mapping[int, int] | None:
+    async def backlog(self, queues: Collection[QueueName]) -> Mapping[Lane, int] | None:
         if self.away:
             return None
-        counts = Counter(activation.priority for activation in self.published)
-        return {priority: counts[priority] for priority in PRIORITIES}
+        counts = Counter(Lane(activation.queue, activation.priority) for activation in self.published)
+        return {lane: counts[lane] for lane in lanes_of(*queues)}
 
     async def close(self) -> None:
         """There is no connection."""

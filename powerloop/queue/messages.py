@@ -10,7 +10,7 @@ from uuid import uuid4
 from celery.utils.time import utcoffset
 
 from powerloop.kernel.dispatch import Activation
-from powerloop.queue.routing import SEND_QUEUE, SEND_TASK, SUBAGENT_TASK, redis_priority
+from powerloop.queue.routing import TASK_PREFIX, redis_priority
 
 EVENT_EXCHANGE: Final = "celeryev"
 EVENT_ROUTING_KEY: Final = "task.multi"
@@ -22,19 +22,19 @@ _NO_CALLBACKS: Final = {"callbacks": None, "errbacks": None, "chain": None, "cho
 def shown_name(activation: Activation) -> str:
     """The task's name in monitors.
 
-    Kind and agent, and no id: it becomes a label of metrics.
+    Kind and agent or tool, and no id: it becomes a label of metrics.
     """
-    return f"{'subagent' if activation.parent_id else 'send'} {activation.agent}"
+    return f"{activation.kind} {activation.actor}"
 
 
 def task_name(activation: Activation) -> str:
     """The task that drives it."""
-    return SUBAGENT_TASK if activation.parent_id else SEND_TASK
+    return f"{TASK_PREFIX}{activation.kind}"
 
 
 def shown_args(activation: Activation, *, preview: bool) -> str:
-    """The task's arguments in monitors: session and send, and how the input begins if that may be shown."""
-    ids = f"session={activation.session_id} send={activation.send_id}"
+    """The task's arguments in monitors: ids, and how the input begins if that may be shown."""
+    ids = activation.ids
     return f"{ids} {activation.preview[:_PREVIEW_LENGTH]!r}" if preview and activation.preview else ids
 
 
@@ -49,7 +49,7 @@ def task_message(activation: Activation, *, origin: str, preview: bool) -> str:
     headers = {
         "lang": "py",
         "task": task_name(activation),
-        "id": activation.send_id,
+        "id": activation.id,
         "shadow": shown_name(activation),
         "root_id": activation.root_id,
         "parent_id": activation.parent_id,
@@ -59,19 +59,19 @@ def task_message(activation: Activation, *, origin: str, preview: bool) -> str:
         "timelimit": [None, None],
         "eta": None,
         "expires": None,
-        "group": activation.parent_id,
+        "group": activation.group_id,
         "group_index": None,
         "ignore_result": True,
         "origin": origin,
     }
     properties = {
-        "correlation_id": activation.send_id,
+        "correlation_id": activation.id,
         "reply_to": "",
         "delivery_mode": 2,
-        "delivery_info": {"exchange": "", "routing_key": SEND_QUEUE},
+        "delivery_info": {"exchange": "", "routing_key": activation.queue},
         "priority": redis_priority(activation.priority),
     }
-    return _envelope([[activation.send_id], {}, _NO_CALLBACKS], headers, properties)
+    return _envelope([[activation.id], {}, _NO_CALLBACKS], headers, properties)
 
 
 def sent_message(activations: Sequence[Activation], *, origin: str, preview: bool) -> str:
@@ -83,7 +83,7 @@ def sent_message(activations: Sequence[Activation], *, origin: str, preview: boo
             "timestamp": now,
             "utcoffset": offset,
             "hostname": origin,
-            "uuid": activation.send_id,
+            "uuid": activation.id,
             "root_id": activation.root_id,
             "parent_id": activation.parent_id,
             "name": shown_name(activation),
@@ -92,9 +92,9 @@ def sent_message(activations: Sequence[Activation], *, origin: str, preview: boo
             "retries": 0,
             "eta": None,
             "expires": None,
-            "queue": SEND_QUEUE,
+            "queue": activation.queue,
             "exchange": "",
-            "routing_key": SEND_QUEUE,
+            "routing_key": activation.queue,
         }
         for activation in activations
     ]

@@ -4,14 +4,15 @@ import logging
 import os
 import socket
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from powerloop.kernel.dispatch import Activation
+from powerloop.kernel.queues import Lane, QueueName, lanes_of
 from powerloop.queue.messages import event_topic, sent_message, task_message
 from powerloop.queue.outage import Outage
 from powerloop.queue.redis_address import REDIS_TROUBLE, RedisAddress
-from powerloop.queue.routing import PRIORITIES, SEND_QUEUE, redis_list, redis_lists
+from powerloop.queue.routing import redis_list, redis_lists
 
 logger = logging.getLogger("powerloop.dispatcher")
 
@@ -61,8 +62,8 @@ class RedisDispatcher:
         self._outage.answered()
         return True
 
-    async def backlog(self) -> Mapping[int, int] | None:
-        names = redis_lists(SEND_QUEUE)
+    async def backlog(self, queues: Collection[QueueName]) -> Mapping[Lane, int] | None:
+        names = [name for queue in queues for name in redis_lists(queue)]
         pipeline: Any = self._client.pipeline(transaction=False)
         for name in names:
             pipeline.llen(name)
@@ -72,7 +73,7 @@ class RedisDispatcher:
             self._outage.failed(error)
             return None
         self._outage.answered()
-        return {priority: lengths[redis_list(SEND_QUEUE, priority)] for priority in PRIORITIES}
+        return {lane: lengths[redis_list(*lane)] for lane in lanes_of(*queues)}
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -82,5 +83,5 @@ class RedisDispatcher:
         lists: defaultdict[str, list[str]] = defaultdict(list)
         for activation in activations:
             message = task_message(activation, origin=self._origin, preview=self._preview)
-            lists[redis_list(SEND_QUEUE, activation.priority)].append(message)
+            lists[redis_list(activation.queue, activation.priority)].append(message)
         return lists

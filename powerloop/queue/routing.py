@@ -19,16 +19,17 @@ from typing import Final
 
 from kombu.transport.redis import PRIORITY_STEPS, Channel
 
+from powerloop.kernel.dispatch import Kind
+from powerloop.kernel.queues import MAX_PRIORITY
+
 #: What the names of all our tasks begin with.
 TASK_PREFIX: Final = "powerloop."
 
 #: One send is driven on; the argument is the send's id, which is the message's id too.
-SEND_TASK: Final = "powerloop.send"
-SEND_QUEUE: Final = SEND_TASK
+SEND_TASK: Final = f"{TASK_PREFIX}{Kind.SEND}"
 
-#: The same for the send of a sub-agent: another name, by which it is seen apart. It has the same queue, for
-#: what is lost is told by what overtakes it there.
-SUBAGENT_TASK: Final = "powerloop.subagent"
+#: The same for the send of a sub-agent: it is seen, routed and scaled apart.
+SUBAGENT_TASK: Final = f"{TASK_PREFIX}{Kind.SUBAGENT}"
 
 #: A producer without a database hands in a send, as keyword arguments.
 ENQUEUE_TASK: Final = "powerloop.enqueue"
@@ -36,9 +37,6 @@ ENQUEUE_QUEUE: Final = ENQUEUE_TASK
 
 #: Where clients publish that name no queue.
 CLIENT_QUEUE: Final = "celery"
-
-MAX_PRIORITY: Final = 9
-PRIORITIES: Final = range(MAX_PRIORITY + 1)
 
 
 def redis_priority(priority: int) -> int:

@@ -15,11 +15,12 @@ from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Row
 from powerloop.store.inputs import send_name
+from powerloop.store.readiness import ITS_LANE
 from powerloop.store.rows import call_of, interaction_of, send_of
 from powerloop.store.schema import (
     agents,
     interactions,
-    queue_marks,
+    lane_marks,
     sends,
     sessions,
     tool_calls,
@@ -91,13 +92,13 @@ def _sighting(send_id: SendId) -> Select[tuple[object, ...]]:
         SENDS.add_columns(
             sessions.c.finished,
             agents.c.announced_at,
-            queue_marks.c.dispatched_at.label("marked_at"),
+            lane_marks.c.dispatched_at.label("marked_at"),
             ahead.scalar_subquery().label("ahead"),
             head_id.scalar_subquery().label("head_id"),
             now().label("now"),
         )
         .outerjoin(agents, agents.c.name == sessions.c.agent)
-        .outerjoin(queue_marks, queue_marks.c.priority == sends.c.priority)
+        .outerjoin(lane_marks, ITS_LANE)
         .where(sends.c.id == send_name(send_id))
     )
 

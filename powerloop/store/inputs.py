@@ -10,11 +10,10 @@ from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import MAX_ID_LENGTH, SendId, SessionId
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.queues import MAX_PRIORITY
 from powerloop.kernel.sends import NewSend, SendError
 from powerloop.kernel.sessions import NewSession, Origin
 from powerloop.store.encoding import cleaned, cleaned_content
-
-MAX_PRIORITY = 9
 
 #: The refusal of a call that is in the journal already.
 SAME_CALL = "the ids and the places of a send's tool calls must differ."

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from powerloop.kernel.errors import StoreUnavailable
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import SendStatus
 from powerloop.store.columns import after, now
 from powerloop.store.database import Row
@@ -18,7 +19,7 @@ from powerloop.store.engine import POSTGRES_OPTIONS, parse_address, sync_engine
 from powerloop.store.faults import broke_off, worded
 from powerloop.store.patience import answered_within
 from powerloop.store.readiness import is_in
-from powerloop.store.schema import queue_marks, sends, worker_leases
+from powerloop.store.schema import lane_marks, sends, worker_leases
 
 #: A renewal that takes longer than a lease lasts is none: rather try again.
 _HASTE: Final = {"connect_timeout": "2", "tcp_user_timeout": "2000"}
@@ -55,18 +56,18 @@ class SqlLeases:
             for row in rows
         ]
 
-    def raise_marks(self, marks: Mapping[int, datetime]) -> None:
+    def raise_marks(self, marks: Mapping[Lane, datetime]) -> None:
         if not marks:
             return
         insert_or_raise = sqlite.insert if self._address.dialect == "sqlite" else postgresql.insert
         # In one order everywhere: workers that beat together would otherwise wait for each other in a ring.
-        rows = [{"priority": priority, "dispatched_at": marks[priority]} for priority in sorted(marks)]
-        added = insert_or_raise(queue_marks).values(rows)
+        rows = [{**lane._asdict(), "dispatched_at": marks[lane]} for lane in sorted(marks)]
+        added = insert_or_raise(lane_marks).values(rows)
         self._run(
             added.on_conflict_do_update(
-                index_elements=[queue_marks.c.priority],
+                index_elements=[lane_marks.c.queue, lane_marks.c.priority],
                 set_={"dispatched_at": added.excluded.dispatched_at},
-                where=queue_marks.c.dispatched_at < added.excluded.dispatched_at,
+                where=lane_marks.c.dispatched_at < added.excluded.dispatched_at,
             )
         )
 

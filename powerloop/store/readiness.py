@@ -2,17 +2,19 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, exists, literal
+from sqlalchemy import ColumnElement, and_, exists, literal
 
 from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.sends import SendStatus
 from powerloop.store.columns import now
-from powerloop.store.schema import sends, tool_calls
+from powerloop.store.schema import lane_marks, sends, tool_calls
 
 #: Whether a call waits for something outside.
 IS_OPEN_WAIT: Final = tool_calls.c.status.in_((CallStatus.WAITING.value, CallStatus.IN_DOUBT.value))
 #: Whether some call of the send does.
 SOME_CALL_WAITS: Final = exists().where(tool_calls.c.send_id == sends.c.id, IS_OPEN_WAIT).correlate(sends)
+#: Whether a mark is of the lane of the send.
+ITS_LANE: Final = and_(lane_marks.c.queue == sends.c.queue, lane_marks.c.priority == sends.c.priority)
 
 
 def is_in(status: SendStatus) -> ColumnElement[bool]:

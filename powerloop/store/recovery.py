@@ -9,6 +9,7 @@ An owner that is alive after all, but could not renew its lease in time, loses i
 an executor asks for a running send, under its session's lock. The epoch rises with the next claim.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -32,6 +33,7 @@ from sqlalchemy import (
 from powerloop.kernel.ids import SessionId
 from powerloop.kernel.interactions import InteractionStatus, expire
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.subagents import PARENT_ENDED
 from powerloop.store.acceptance import SENDS
@@ -45,7 +47,7 @@ from powerloop.store.rows import cancel_row, interaction_of, send_of, session_of
 from powerloop.store.schema import (
     early_cancels,
     interactions,
-    queue_marks,
+    lane_marks,
     sends,
     sessions,
     worker_leases,
@@ -84,21 +86,25 @@ class SqlRecovery:
         return await self._make_ready(orphaned, limit)
 
     async def overtaken(self, margin: timedelta, limit: int) -> Sequence[Send]:
-        marks = await self._database.read(select(queue_marks))
+        marks = await self._database.read(select(lane_marks))
         if not marks:
             return ()
         behind = [
-            and_(sends.c.priority == mark["priority"], sends.c.dispatched_at < mark["dispatched_at"] - margin)
+            and_(
+                sends.c.queue == mark["queue"],
+                sends.c.priority == mark["priority"],
+                sends.c.dispatched_at < mark["dispatched_at"] - margin,
+            )
             for mark in marks
         ]
         return await self._make_ready(and_(_READY, or_(*behind)), limit)
 
-    async def overdue(self, age: timedelta, priorities: Collection[int], limit: int) -> Sequence[Send]:
-        if not priorities:
+    async def overdue(self, age: timedelta, lanes: Collection[Lane], limit: int) -> Sequence[Send]:
+        if not lanes:
             return ()
         # The first bound is the loosest of those that the second may be: the one to search the index by.
         late = and_(sends.c.dispatched_at < _ago(age), sends.c.dispatched_at < _last_awaited(age))
-        return await self._make_ready(and_(_READY, sends.c.priority.in_(priorities), late), limit)
+        return await self._make_ready(and_(_READY, _is_among(lanes), late), limit)
 
     async def resume(self, limit: int) -> Sequence[Send]:
         asked_to_end, out_of_time = sends.c.cancel_requested_at.is_not(None), sends.c.deadline_at <= now()
@@ -176,6 +182,19 @@ class SqlRecovery:
             ready = [row["id"] for row in queued]
             rows = await run(SENDS.where(sends.c.id.in_(ready)).order_by(sends.c.dispatched_at, sends.c.id))
         return [send_of(row) for row in rows]
+
+
+def _is_among(lanes: Collection[Lane]) -> ColumnElement[bool]:
+    """Whether a send waits in one of the lanes: queue by queue, as the index of ready sends is searched."""
+    priorities: defaultdict[str, list[int]] = defaultdict(list)
+    for lane in lanes:
+        priorities[lane.queue].append(lane.priority)
+    return or_(
+        *(
+            and_(sends.c.queue == queue, sends.c.priority.in_(several))
+            for queue, several in sorted(priorities.items())
+        )
+    )
 
 
 def _ago(span: timedelta) -> ScalarSelect[datetime]:

@@ -17,6 +17,7 @@ from powerloop.kernel.limits import TreeLimits
 from powerloop.kernel.messages import Message, Role
 from powerloop.kernel.money import nanodollars
 from powerloop.kernel.policies import Policy
+from powerloop.kernel.queues import SUBAGENT_QUEUE
 from powerloop.kernel.sends import CancelRequest, Lineage, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.sessions import Lifecycle, Origin, Session, SessionStatus
 from powerloop.kernel.usage import ModelCallEntry, Usage
@@ -78,13 +79,14 @@ def send_of(row: Row) -> Send:
 
 
 def lineage_row(lineage: Lineage | None) -> dict[str, Any]:
-    """The columns of `sends` that say where the send of a sub-agent comes from."""
+    """The columns of `sends` that say where the send of a sub-agent comes from, and where it waits."""
     if lineage is None:
         return {}
     return {
         "lineage": asdict(lineage),
         "parent_send_id": lineage.send_id,
         "root_id": lineage.root_id,
+        "queue": SUBAGENT_QUEUE,
     }
 
 

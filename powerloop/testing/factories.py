@@ -1,9 +1,11 @@
 """Nouns with sensible fields, for tests that care about one or two of them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import CallStatus, Effect, ToolCall
+from powerloop.kernel.dispatch import Activation, activation_of
 from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.messages import Message, NewMessage, TextBlock, user_message
 from powerloop.kernel.policies import Policy
@@ -51,6 +53,14 @@ def make_send(
         started_at=BEGINNING,
         ended_at=None,
     )
+
+
+def make_activation(
+    number: int = 1, priority: int = 0, *, first: bool = True, preview: str = "Where is order A-17?"
+) -> Activation:
+    """What wakes the send of that number, each in a session of its own."""
+    send = make_send(id=f"send-{number}", session_id=f"session-{number}", text=preview, attempt=1 - first)
+    return activation_of(replace(send, priority=priority))
 
 
 def make_claim(send: Send | None = None) -> Claim:

@@ -12,7 +12,8 @@ import redis
 from powerloop import AsyncPowerLoop, SendHandle, SendStatus, Session
 from powerloop.embedded import RedisServer
 from powerloop.kernel.errors import QueueUnavailable
-from powerloop.queue.routing import SEND_QUEUE, redis_list
+from powerloop.kernel.queues import SEND_QUEUE
+from powerloop.queue.routing import redis_list
 from powerloop.testing.wire import Reply, WireProcess
 
 pytestmark = pytest.mark.acceptance

@@ -5,19 +5,10 @@ import asyncio
 import pytest
 
 from powerloop.client.inprocess import InProcessDispatcher
-from powerloop.kernel.dispatch import Activation
-from powerloop.kernel.ids import SendId, SessionId
+from powerloop.kernel.queues import SEND_QUEUE, Lane, lanes_of
+from powerloop.testing.factories import make_activation
 
-
-def make_activation(number, priority=0):
-    return Activation(
-        send_id=SendId(f"send-{number}"),
-        session_id=SessionId(f"session-{number}"),
-        agent="support",
-        priority=priority,
-        preview="",
-        first=True,
-    )
+NOTHING = dict.fromkeys(lanes_of(SEND_QUEUE), 0)
 
 
 class Driver:
@@ -54,7 +45,7 @@ async def test_what_waits_already_is_not_put_in_twice(driver, eventually):
     dispatcher = InProcessDispatcher(driver, concurrency=1)
     await dispatcher.publish([make_activation(number) for number in (0, 1, 1, 2)])
     await dispatcher.publish([make_activation(1)])
-    assert (await dispatcher.backlog())[0] == 2
+    assert (await dispatcher.backlog([SEND_QUEUE]))[Lane(SEND_QUEUE, 0)] == 2
     driver.may_end.set()
     await eventually(lambda: len(driver.taken) == 3, "each is taken")
     await dispatcher.publish([make_activation(1)])
@@ -76,13 +67,16 @@ async def test_no_more_than_the_concurrency_run_and_higher_priorities_go_first(d
 
 async def test_what_waits_for_its_turn_is_counted_by_priority(driver, eventually):
     dispatcher = InProcessDispatcher(driver, concurrency=1)
-    assert await dispatcher.backlog() == dict.fromkeys(range(10), 0)
+    assert await dispatcher.backlog([SEND_QUEUE]) == NOTHING
     await dispatcher.publish([make_activation(0)])
     await eventually(lambda: driver.taken, "one is taken")
     await dispatcher.publish([make_activation(1), make_activation(2, priority=9)])
-    assert await dispatcher.backlog() == dict.fromkeys(range(10), 0) | {0: 1, 9: 1}
+    assert await dispatcher.backlog([SEND_QUEUE]) == NOTHING | {
+        Lane(SEND_QUEUE, 0): 1,
+        Lane(SEND_QUEUE, 9): 1,
+    }
     await dispatcher.close()
-    assert await dispatcher.backlog() is None
+    assert await dispatcher.backlog([SEND_QUEUE]) is None
 
 
 async def test_a_drive_that_raises_is_logged_and_keeps_no_place(caplog, eventually):

@@ -2,29 +2,18 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from celery import Celery
 from kombu import Connection
 
-from powerloop.kernel.dispatch import Activation
-from powerloop.kernel.ids import SendId, SessionId
+from powerloop.kernel.queues import SEND_QUEUE, SEND_QUEUES, SUBAGENT_QUEUE, Lane, lanes_of
 from powerloop.queue import create_app, open_dispatcher
 from powerloop.queue.kombu_dispatcher import KombuDispatcher
 from powerloop.queue.memory import MemoryDispatcher
 from powerloop.queue.redis_dispatcher import RedisDispatcher
-from powerloop.queue.routing import SEND_QUEUE
-
-
-def make_activation(number, priority=0, *, first=True, preview="Where is order A-17?"):
-    return Activation(
-        send_id=SendId(f"send-{number}"),
-        session_id=SessionId(f"session-{number}"),
-        agent="support",
-        priority=priority,
-        preview=preview,
-        first=first,
-    )
+from powerloop.testing.factories import make_activation
 
 
 class Memory:
@@ -34,7 +23,7 @@ class Memory:
     async def taken(self):
         taken = sorted(self.dispatcher.published, key=lambda activation: -activation.priority)
         self.dispatcher.published.clear()
-        return [activation.send_id for activation in taken]
+        return [activation.id for activation in taken]
 
     async def go_away(self):
         self.dispatcher.away = True
@@ -123,18 +112,25 @@ async def test_a_broker_that_is_away_is_no_error(broker):
 
 
 async def test_what_waits_is_counted_by_priority(broker):
-    empty = await broker.dispatcher.backlog()
-    assert empty == dict.fromkeys(range(10), 0)
+    empty = await broker.dispatcher.backlog(SEND_QUEUES)
+    assert empty == dict.fromkeys(lanes_of(*SEND_QUEUES), 0)
     await broker.dispatcher.publish(
         [make_activation(number, priority) for number, priority in enumerate((0, 0, 9))]
     )
-    backlog = await broker.dispatcher.backlog()
-    assert list(backlog) == list(range(10))
+    backlog = await broker.dispatcher.backlog([SEND_QUEUE])
+    assert list(backlog) == list(lanes_of(SEND_QUEUE))
     # A broker that has one queue for several priorities counts what lies in that.
-    assert backlog[0] >= 2
-    assert backlog[9] >= 1
+    assert backlog[Lane(SEND_QUEUE, 0)] >= 2
+    assert backlog[Lane(SEND_QUEUE, 9)] >= 1
     await broker.taken()
-    assert await broker.dispatcher.backlog() == empty
+    assert await broker.dispatcher.backlog(SEND_QUEUES) == empty
+
+
+async def test_what_waits_is_counted_by_queue(broker):
+    await broker.dispatcher.publish([replace(make_activation(1), queue=SUBAGENT_QUEUE)])
+    backlog = await broker.dispatcher.backlog(SEND_QUEUES)
+    assert backlog[Lane(SUBAGENT_QUEUE, 0)] == 1
+    assert backlog[Lane(SEND_QUEUE, 0)] == 0
 
 
 async def test_the_priorities_of_a_redis_list_share_its_length(redis_url):
@@ -142,15 +138,15 @@ async def test_the_priorities_of_a_redis_list_share_its_length(redis_url):
     await dispatcher.publish(
         [make_activation(number, priority) for number, priority in enumerate((0, 2, 3, 9))]
     )
-    backlog = await dispatcher.backlog()
-    assert [backlog[priority] for priority in range(10)] == [1, 2, 2, 2, 0, 0, 0, 1, 1, 1]
+    backlog = await dispatcher.backlog([SEND_QUEUE])
+    assert [backlog[lane] for lane in lanes_of(SEND_QUEUE)] == [1, 2, 2, 2, 0, 0, 0, 1, 1, 1]
     await dispatcher.close()
 
 
 async def test_a_broker_that_is_away_says_soon_that_it_cannot_count(broker):
     await broker.go_away()
     async with asyncio.timeout(3):
-        assert await broker.dispatcher.backlog() is None
+        assert await broker.dispatcher.backlog(SEND_QUEUES) is None
 
 
 async def test_the_message_carries_ids_only_and_reads_well(wire):

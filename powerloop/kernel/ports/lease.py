@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from powerloop.kernel.ids import Epoch, SendId, SessionId, WorkerId
+from powerloop.kernel.queues import Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +34,9 @@ class Leases(Protocol):
         """The sends that run under this worker."""
         ...
 
-    def raise_marks(self, marks: Mapping[int, datetime]) -> None:
-        """Record, per priority, how far the queue was taken: the time of dispatch of the latest send that was
-        claimed. A mark never falls."""
+    def raise_marks(self, marks: Mapping[Lane, datetime]) -> None:
+        """Record, per lane, how far it was taken: the time of dispatch of the latest row that was claimed. A
+        mark never falls."""
         ...
 
     def release(self, worker: WorkerId) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import Send
 
 
@@ -21,14 +22,14 @@ class Recovery(Protocol):
         ...
 
     async def overtaken(self, margin: timedelta, limit: int) -> Sequence[Send]:
-        """Queued heads whose message was lost: one that was dispatched more than `margin` later, at the same
-        priority, has been claimed."""
+        """Queued heads whose message was lost: one that was dispatched more than `margin` later, in the same
+        lane, has been claimed."""
         ...
 
-    async def overdue(self, age: timedelta, priorities: Collection[int], limit: int) -> Sequence[Send]:
-        """Queued heads of these priorities that were dispatched more than `age` ago.
+    async def overdue(self, age: timedelta, lanes: Collection[Lane], limit: int) -> Sequence[Send]:
+        """Queued heads of these lanes that were dispatched more than `age` ago.
 
-        For queues that are known to be empty. Each time that a send is dispatched in vain doubles its age, up
+        For lanes that are known to be empty. Each time that a send is dispatched in vain doubles its age, up
         to 64 times.
         """
         ...

@@ -34,7 +34,7 @@ class MemoryExplaining:
             owner=self._owner_of(send),
             workers=self._workers(),
             agent_announced=send.agent in state.agents,
-            marked_at=state.marks.get(send.priority),
+            marked_at=state.marks.get(send.lane),
             calls=tuple(call for call in calls if not call.status.is_final),
             questions=tuple(
                 question

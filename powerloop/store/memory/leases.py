@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import SendStatus
 from powerloop.store.memory.store import MemoryStore
 
@@ -32,9 +33,9 @@ class MemoryLeases:
             if send.status is SendStatus.RUNNING and send.owner == worker
         ]
 
-    def raise_marks(self, marks: Mapping[int, datetime]) -> None:
-        for priority, at in marks.items():
-            self._state.marks[priority] = max(at, self._state.marks.get(priority, at))
+    def raise_marks(self, marks: Mapping[Lane, datetime]) -> None:
+        for lane, at in marks.items():
+            self._state.marks[lane] = max(at, self._state.marks.get(lane, at))
 
     def release(self, worker: WorkerId) -> None:
         self._state.leases.pop(worker, None)

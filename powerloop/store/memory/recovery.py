@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import CancelRequest, Send, SendStatus
 from powerloop.kernel.subagents import PARENT_ENDED
 from powerloop.store.memory.budgets import is_out_of_time
@@ -29,12 +30,12 @@ class MemoryRecovery:
 
     async def overtaken(self, margin: timedelta, limit: int) -> Sequence[Send]:
         def behind(send: Send) -> bool:
-            mark = self._state.marks.get(send.priority)
+            mark = self._state.marks.get(send.lane)
             return mark is not None and send.dispatched_at is not None and send.dispatched_at < mark - margin
 
         return self._make_ready(lambda send: self._is_ready(send) and behind(send), limit)
 
-    async def overdue(self, age: timedelta, priorities: Collection[int], limit: int) -> Sequence[Send]:
+    async def overdue(self, age: timedelta, lanes: Collection[Lane], limit: int) -> Sequence[Send]:
         now = self._state.clock.now()
 
         def late(send: Send) -> bool:
@@ -42,7 +43,7 @@ class MemoryRecovery:
             return send.dispatched_at is not None and send.dispatched_at < now - age * 2**in_vain
 
         return self._make_ready(
-            lambda send: self._is_ready(send) and send.priority in priorities and late(send), limit
+            lambda send: self._is_ready(send) and send.lane in lanes and late(send), limit
         )
 
     async def resume(self, limit: int) -> Sequence[Send]:

@@ -15,6 +15,7 @@ from powerloop.kernel.interactions import Interaction, InteractionStatus
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.messages import Message, NewMessage
 from powerloop.kernel.ports.store import AnnouncedAgent
+from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import CancelRequest, Fence, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.kernel.usage import ModelCallEntry
@@ -63,8 +64,8 @@ class State:
     deadlines: dict[SendId, datetime] = field(default_factory=dict)
     #: How many times each send was made ready for a worker.
     dispatches: Counter[SendId] = field(default_factory=Counter)
-    #: How far the queue was taken, per priority.
-    marks: dict[int, datetime] = field(default_factory=dict)
+    #: How far the queues were taken, per lane.
+    marks: dict[Lane, datetime] = field(default_factory=dict)
     #: Written by the renewal thread too, one item at a time, which the interpreter keeps whole.
     leases: dict[WorkerId, datetime] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ from powerloop.store.schema.conversations import (
     tool_calls,
 )
 from powerloop.store.schema.declaring import SCHEMA, TOKEN_COLUMNS, metadata
-from powerloop.store.schema.operations import agents, early_cancels, queue_marks, worker_leases
+from powerloop.store.schema.operations import agents, early_cancels, lane_marks, worker_leases
 
 __all__ = [
     "SCHEMA",
@@ -19,10 +19,10 @@ __all__ = [
     "budgets",
     "early_cancels",
     "interactions",
+    "lane_marks",
     "messages",
     "metadata",
     "model_calls",
-    "queue_marks",
     "reservations",
     "sends",
     "sessions",

@@ -24,6 +24,7 @@ from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.interactions import InteractionKind, InteractionStatus
 from powerloop.kernel.messages import Role
 from powerloop.kernel.policies import Policy
+from powerloop.kernel.queues import SEND_QUEUE
 from powerloop.kernel.sends import SendStatus, StopReason
 from powerloop.kernel.sessions import Lifecycle, SessionStatus
 from powerloop.kernel.usage import CallOutcome
@@ -134,10 +135,13 @@ sends = Table(
     # What it may use, and when its time is over.
     Column("budget", StoredJson),
     Column("deadline_at", Instant),
+    # Where it waits for a worker.
+    Column("queue", Text, nullable=False, server_default=SEND_QUEUE),
     UniqueConstraint("session_id", "position"),
     UniqueConstraint("session_id", "idempotency_key"),
     short("id"),
     short("idempotency_key"),
+    short("queue"),
     one_of("status", SendStatus),
     one_of("policy", Policy),
     one_of("stop_reason", StopReason),
@@ -168,7 +172,7 @@ sends = Table(
     Index("ix_sends_parent_send_id", "parent_send_id", **partial(text("parent_send_id IS NOT NULL"))),
     Index("ix_sends_root_id", "root_id", **partial(text("root_id IS NOT NULL"))),
     Index("uq_sends_held", "session_id", unique=True, **partial(_HELD)),
-    Index("ix_sends_ready", "priority", "dispatched_at", **partial(_READY)),
+    Index("ix_sends_ready", "queue", "priority", "dispatched_at", **partial(_READY)),
     Index("ix_sends_behind", "session_id", "position", **partial(_BEHIND)),
     Index("ix_sends_waiting", "session_id", **partial(_WAITING)),
     Index("ix_sends_running", "owner", **partial(_RUNNING)),

@@ -18,12 +18,14 @@ early_cancels = Table(
     short("send_id"),
 )
 
-# How far the queue was taken, per priority: the dispatch of the latest send that was claimed.
-queue_marks = Table(
-    "queue_marks",
+# How far the queues were taken, per lane: the dispatch of the latest row that was claimed.
+lane_marks = Table(
+    "lane_marks",
     metadata,
+    Column("queue", Text, primary_key=True),
     Column("priority", SmallInteger, primary_key=True, autoincrement=False),
     Column("dispatched_at", Instant, nullable=False),
+    short("queue"),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     postgresql_with={"fillfactor": 50},
 )

@@ -22,7 +22,7 @@ class Heard:
     nudged: list[SendId] = field(default_factory=list)
 
     async def publish(self, activations):
-        self.published += [activation.send_id for activation in activations]
+        self.published += [activation.id for activation in activations]
         return True
 
     async def nudge(self, send):

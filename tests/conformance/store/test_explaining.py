@@ -8,6 +8,7 @@ from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.ports.journal import ResultsCommit, Suspension
+from powerloop.kernel.queues import SEND_QUEUE, Lane
 from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.subagents import child_of
 from powerloop.kernel.waits import Spawn, SpawnMode
@@ -106,9 +107,9 @@ async def test_the_mark_is_that_of_its_priority(desk, facts_of):
     session = await desk.session()
     send = (await desk.accept(session, priority=3)).send
     mark = send.dispatched_at + timedelta(seconds=1)
-    desk.leases.raise_marks({2: mark})
+    desk.leases.raise_marks({Lane(SEND_QUEUE, 2): mark})
     assert (await facts_of(send)).marked_at is None
-    desk.leases.raise_marks({3: mark})
+    desk.leases.raise_marks({Lane(SEND_QUEUE, 3): mark})
     assert (await facts_of(send)).marked_at == mark
 
 

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from powerloop.kernel.ids import WorkerId
+from powerloop.kernel.queues import SEND_QUEUE, SUBAGENT_QUEUE, Lane
 
 MARGIN = timedelta(seconds=5)
 OWNER = WorkerId("worker-1")
+LOW, MIDDLE, HIGH = (Lane(SEND_QUEUE, priority) for priority in (0, 5, 9))
 
 
 async def overtaken(desk):
@@ -14,17 +16,23 @@ async def overtaken(desk):
 
 async def test_a_mark_never_falls(desk):
     send = (await desk.accept(await desk.session())).send
-    desk.leases.raise_marks({0: send.dispatched_at + MARGIN * 2})
-    desk.leases.raise_marks({0: send.dispatched_at - MARGIN})
+    desk.leases.raise_marks({LOW: send.dispatched_at + MARGIN * 2})
+    desk.leases.raise_marks({LOW: send.dispatched_at - MARGIN})
     assert await overtaken(desk) == [send.id]
 
 
 async def test_marks_of_one_priority_say_nothing_of_another(desk):
     low = (await desk.accept(await desk.session())).send
     high = (await desk.accept(await desk.session(), priority=9)).send
-    desk.leases.raise_marks({0: low.dispatched_at, 5: datetime(2100, 1, 1, tzinfo=UTC)})
-    desk.leases.raise_marks({9: high.dispatched_at + MARGIN * 2, 0: low.dispatched_at})
+    desk.leases.raise_marks({LOW: low.dispatched_at, MIDDLE: datetime(2100, 1, 1, tzinfo=UTC)})
+    desk.leases.raise_marks({HIGH: high.dispatched_at + MARGIN * 2, LOW: low.dispatched_at})
     assert await overtaken(desk) == [high.id]
+
+
+async def test_marks_of_one_queue_say_nothing_of_another(desk):
+    send = (await desk.accept(await desk.session())).send
+    desk.leases.raise_marks({Lane(SUBAGENT_QUEUE, 0): send.dispatched_at + MARGIN * 2})
+    assert await overtaken(desk) == []
 
 
 async def test_no_marks_are_no_statement(desk):

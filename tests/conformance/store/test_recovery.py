@@ -7,10 +7,11 @@ import pytest
 from powerloop.kernel.errors import Fenced
 from powerloop.kernel.ids import Epoch, SendId, WorkerId
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.queues import SEND_QUEUE, Lane, lanes_of
 from powerloop.kernel.sends import SendStatus
 
 SHORT, MARGIN = timedelta(milliseconds=200), timedelta(seconds=5)
-ALL = range(10)
+ALL = lanes_of(SEND_QUEUE)
 
 
 def held(claim, epoch=None):
@@ -74,7 +75,7 @@ class TestReclaim:
 class TestOvertaken:
     async def test_a_send_that_a_later_one_overtook_is_published_again(self, desk):
         lost, other = await queued(desk), await queued(desk, priority=7)
-        desk.leases.raise_marks({0: lost.dispatched_at + MARGIN * 2})
+        desk.leases.raise_marks({Lane(SEND_QUEUE, 0): lost.dispatched_at + MARGIN * 2})
         (send,) = await desk.store.recovery.overtaken(MARGIN, 10)
 
         assert (send.id, send.status, send.attempt) == (lost.id, SendStatus.QUEUED, 0)
@@ -84,19 +85,19 @@ class TestOvertaken:
     async def test_within_the_margin_nothing_is_lost_yet(self, desk):
         send = await queued(desk)
         assert list(await desk.store.recovery.overtaken(MARGIN, 10)) == []
-        desk.leases.raise_marks({0: send.dispatched_at + MARGIN})
+        desk.leases.raise_marks({Lane(SEND_QUEUE, 0): send.dispatched_at + MARGIN})
         assert list(await desk.store.recovery.overtaken(MARGIN, 10)) == []
 
     async def test_what_runs_or_waits_its_turn_is_not_lost(self, desk):
         claim = await desk.running()
         behind = (await desk.accept(await desk.session_of(claim))).send
-        desk.leases.raise_marks({0: claim.send.dispatched_at + MARGIN * 2})
+        desk.leases.raise_marks({Lane(SEND_QUEUE, 0): claim.send.dispatched_at + MARGIN * 2})
         assert list(await desk.store.recovery.overtaken(MARGIN, 10)) == []
         assert (await desk.store.sends.find(behind.id)).dispatched_at is None
 
     async def test_no_more_than_asked_for_is_found_at_once(self, desk):
         sends = [await queued(desk) for _ in range(3)]
-        desk.leases.raise_marks({0: sends[-1].dispatched_at + MARGIN * 2})
+        desk.leases.raise_marks({Lane(SEND_QUEUE, 0): sends[-1].dispatched_at + MARGIN * 2})
         found = await desk.store.recovery.overtaken(MARGIN, 2)
         assert len(found) == 2
 
@@ -133,7 +134,7 @@ class TestOverdue:
         marker = await queued(desk)
 
         async def found():
-            return await desk.store.recovery.overdue(SHORT, [0, 9], 10)
+            return await desk.store.recovery.overdue(SHORT, [Lane(SEND_QUEUE, 0), Lane(SEND_QUEUE, 9)], 10)
 
         assert ids(await eventually(found, "the age has passed")) == [marker.id]
         assert list(await desk.store.recovery.overdue(SHORT, [], 10)) == []

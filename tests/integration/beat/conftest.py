@@ -14,7 +14,8 @@ import pytest
 import redis
 
 from powerloop import AsyncPowerLoop
-from powerloop.queue.routing import SEND_QUEUE, redis_lists
+from powerloop.kernel.queues import SEND_QUEUE
+from powerloop.queue.routing import redis_lists
 from powerloop.settings import read_settings
 
 

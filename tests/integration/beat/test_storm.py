@@ -10,13 +10,14 @@ import psycopg
 import pytest
 
 from powerloop.kernel.clock import SystemClock
-from powerloop.kernel.dispatch import Activation
-from powerloop.kernel.ids import SendId, SessionId, WorkerId
+from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.marks import Marks
+from powerloop.kernel.queues import SEND_QUEUE
 from powerloop.kernel.sweep import Sweeper, SweepOptions
 from powerloop.queue.redis_dispatcher import RedisDispatcher
-from powerloop.queue.routing import SEND_QUEUE, redis_list
+from powerloop.queue.routing import redis_list
 from powerloop.store import open_leases, open_store
+from powerloop.testing.factories import make_activation
 
 pytestmark = pytest.mark.integration
 
@@ -90,17 +91,6 @@ def worker(store, queue, migrated_postgres_url):
     leases.close()
 
 
-def activation(number: int) -> Activation:
-    return Activation(
-        send_id=SendId(f"send-{number}"),
-        session_id=SessionId(f"session-{number}"),
-        agent="echo",
-        priority=0,
-        preview="hi",
-        first=True,
-    )
-
-
 def nearly_in_order(numbers: list[int], chance: random.Random) -> list[int]:
     """The numbers, each at most so far from its place as racing producers put them."""
     return sorted(numbers, key=lambda number: number + chance.uniform(0, _SHUFFLED))
@@ -118,7 +108,7 @@ async def test_a_backlog_of_ten_minutes_is_not_published_twice_and_what_it_lost_
     chance = random.Random(20_000)
     lost = set(chance.sample(range(1, 1_000), 10))
     kept = [number for number in range(1, SENDS + 1) if number not in lost]
-    await dispatcher.publish([activation(number) for number in nearly_in_order(kept, chance)])
+    await dispatcher.publish([make_activation(number) for number in nearly_in_order(kept, chance)])
     sweeper = Sweeper(store.recovery, dispatcher, SystemClock(), SweepOptions(age=timedelta(0)))
     for _ in range(60):
         await worker.claim(20)

@@ -7,10 +7,10 @@ from itertools import count
 
 import pytest
 
-from powerloop.kernel.dispatch import Activation
 from powerloop.kernel.events import Event, RoundStarted
 from powerloop.kernel.ids import Epoch, SendId, SessionId
 from powerloop.queue import RedisEventFeed, RedisEventSink, RedisSessionLocks, open_dispatcher
+from powerloop.testing.factories import make_activation
 
 pytestmark = pytest.mark.integration
 
@@ -26,17 +26,6 @@ def make_event(number):
         offset=0,
         at=datetime.now(UTC),
         body=RoundStarted(round=number),
-    )
-
-
-def make_activation(number):
-    return Activation(
-        send_id=SendId(f"send-{number}"),
-        session_id=SESSION,
-        agent="support",
-        priority=0,
-        preview="",
-        first=False,
     )
 
 

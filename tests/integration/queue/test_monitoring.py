@@ -7,26 +7,15 @@ import pytest
 from celery import Celery
 from celery.events.state import State
 
-from powerloop.kernel.dispatch import Activation
 from powerloop.kernel.ids import CallId, SendId, SessionId
 from powerloop.kernel.limits import TreeLimits
 from powerloop.kernel.sends import Lineage
 from powerloop.queue import create_app
 from powerloop.queue.kombu_dispatcher import KombuDispatcher
 from powerloop.queue.redis_dispatcher import RedisDispatcher
+from powerloop.testing.factories import make_activation
 
 pytestmark = pytest.mark.integration
-
-
-def make_activation(number, *, first=True):
-    return Activation(
-        send_id=SendId(f"send-{number}"),
-        session_id=SessionId(f"session-{number}"),
-        agent="support",
-        priority=0,
-        preview="Where is order A-17?",
-        first=first,
-    )
 
 
 class Monitor:

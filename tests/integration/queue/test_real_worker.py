@@ -3,24 +3,12 @@
 import pytest
 from celery import Celery
 
-from powerloop.kernel.dispatch import Activation
-from powerloop.kernel.ids import SendId, SessionId
 from powerloop.queue import open_dispatcher
+from powerloop.testing.factories import make_activation
 
 pytestmark = pytest.mark.integration
 
 KWARGS = {"session_id": "s1", "input": "Where is order A-17?"}
-
-
-def make_activation(number, priority=0):
-    return Activation(
-        send_id=SendId(f"send-{number}"),
-        session_id=SessionId(f"session-{number}"),
-        agent="support",
-        priority=priority,
-        preview="hello",
-        first=True,
-    )
 
 
 async def published(url, *activations):

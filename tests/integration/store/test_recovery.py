@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from powerloop.kernel.ids import WorkerId
+from powerloop.kernel.queues import SEND_QUEUE, Lane, lanes_of
 from powerloop.kernel.sends import SendStatus
 from powerloop.store import open_store
 
@@ -18,7 +19,7 @@ HOLD = "SELECT 1 FROM powerloop.sessions WHERE id = 'session' FOR UPDATE"
 MANY = """
 INSERT INTO powerloop.worker_leases
 SELECT 'worker-' || n, now(), now(), now() + interval '1 hour' FROM generate_series(0, 9) AS n;
-INSERT INTO powerloop.queue_marks SELECT n, now() FROM generate_series(0, 9) AS n;
+INSERT INTO powerloop.lane_marks SELECT 'powerloop.send', n, now() FROM generate_series(0, 9) AS n;
 INSERT INTO powerloop.sessions
 SELECT 'session-' || n, 'support', 'open', '{}', 0, 0, 6, 0, now(), now() FROM generate_series(1, 4000) AS n;
 INSERT INTO powerloop.sends (
@@ -75,7 +76,7 @@ async def test_sweepers_at_once_return_no_send_twice(bench, sweepers):
 async def test_sweepers_at_once_publish_a_lost_send_once(bench, sweepers):
     sends = [(await bench.accept(f"send-{number}", f"session-{number}")).send for number in range(40)]
     mark = sends[-1].dispatched_at + timedelta(microseconds=1)
-    await asyncio.to_thread(bench.leases.raise_marks, {0: mark})
+    await asyncio.to_thread(bench.leases.raise_marks, {Lane(SEND_QUEUE, 0): mark})
     margin = timedelta(0)
     found = await asyncio.gather(*(sweeper.overtaken(margin, 25) for sweeper in sweepers for _ in range(6)))
     counts = Counter(send.id for sends in found for send in sends)
@@ -172,7 +173,7 @@ async def test_a_sweep_that_finds_nothing_does_not_read_all_sends_or_questions(b
     found = [
         await recovery.reclaim(100),
         await recovery.overtaken(minute, 100),
-        await recovery.overdue(minute, range(10), 100),
+        await recovery.overdue(minute, lanes_of(SEND_QUEUE), 100),
         await recovery.resume(100),
         await recovery.expire(100),
         await recovery.advance(100),

@@ -133,7 +133,7 @@ def execute(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Execute]
         BUDGET.format(most=1, used=0).replace("'x'", "'nobody'"),
         "INSERT INTO reservations VALUES ('y', 'x', 1, 0, 0, 0, '2026-01-01')",
         "INSERT INTO early_cancels VALUES ('', '', '', '2026-01-01')",
-        "INSERT INTO queue_marks VALUES (10, '2026-01-01')",
+        "INSERT INTO lane_marks VALUES ('powerloop.send', 10, '2026-01-01')",
         "INSERT INTO worker_leases VALUES ('', '2026-01-01', '2026-01-01', '2026-01-01')",
         "INSERT INTO agents (name, model, announced_at) VALUES ('', 'm', '2026-01-01')",
     ],

@@ -1,7 +1,7 @@
 """An executor over doubles: the store in memory, a model that plays a list, tools that are functions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from powerloop.kernel.marks import Marks
 from powerloop.kernel.messages import TextBlock, ToolCallBlock
 from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.ports.model import FinishReason, ModelReply, ModelRequest
+from powerloop.kernel.queues import Lane, QueueName, lanes_of
 from powerloop.kernel.sends import Cancellation, NewSend, Send
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.tools import ToolSpec
@@ -184,8 +185,8 @@ class Recorder:
         self.published.extend(activations)
         return True
 
-    async def backlog(self) -> dict[int, int]:
-        return dict.fromkeys(range(10), 0)
+    async def backlog(self, queues: Collection[QueueName]) -> dict[Lane, int]:
+        return dict.fromkeys(lanes_of(*queues), 0)
 
     async def close(self) -> None:
         pass

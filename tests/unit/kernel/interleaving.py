@@ -135,7 +135,7 @@ class Interleaving:
 
     async def _step(self) -> bool:
         """Take what was published. Where nothing was, the session is idle, or a message was lost."""
-        self.queue += [activation.send_id for activation in self.house.recorder.published]
+        self.queue += [activation.id for activation in self.house.recorder.published]
         self.house.recorder.published.clear()
         session = await self.store.sessions.find(self.session_id)
         assert session is not None

@@ -89,7 +89,7 @@ async def test_the_end_of_a_send_publishes_the_next_of_its_session(house, script
     first = await here.accept("1", id="send-1")
     await here.accept("2", id="send-2")
     await here.executor().drive(first)
-    assert [activation.send_id for activation in here.recorder.published] == ["send-2"]
+    assert [activation.id for activation in here.recorder.published] == ["send-2"]
 
 
 async def test_a_send_that_is_not_the_head_is_not_driven(house, script):

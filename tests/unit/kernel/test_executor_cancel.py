@@ -54,7 +54,7 @@ async def test_the_next_send_of_the_session_runs_at_once(house, script, eventual
     await eventually(lambda: "text.delta" in here.recorder.types(), "the model writes")
     await here.cancel(first, executor)
     await drive
-    assert [activation.send_id for activation in here.recorder.published] == [second]
+    assert [activation.id for activation in here.recorder.published] == [second]
     assert await executor.drive(second) is Outcome.ENDED
     assert await here.log() == ["user: 1", "assistant: One", "user: 2", "assistant: Two"]
 
@@ -115,7 +115,7 @@ async def test_a_nudge_that_nobody_asked_for_costs_the_send_nothing(house, scrip
     await eventually(lambda: here.model.requests, "the model is asked")
     executor.cancel(send_id)
     assert await drive is Outcome.HANDED_OVER
-    assert [activation.send_id for activation in here.recorder.published] == [send_id]
+    assert [activation.id for activation in here.recorder.published] == [send_id]
     assert await executor.drive(send_id) is Outcome.ENDED
     assert (await here.send(send_id)).text == "Hi!"
 

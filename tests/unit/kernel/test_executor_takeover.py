@@ -68,7 +68,7 @@ async def test_a_draining_process_hands_over_at_the_next_commit_and_uses_no_atte
     assert await executor.drive(send_id) is Outcome.HANDED_OVER
     send = await here.send(send_id)
     assert (send.status, send.attempt, send.owner, send.rounds) == (SendStatus.QUEUED, 0, None, 1)
-    assert [activation.send_id for activation in here.recorder.published] == [send_id]
+    assert [activation.id for activation in here.recorder.published] == [send_id]
     assert await here.executor(WorkerId("worker-2")).drive(send_id) is Outcome.ENDED
     assert await here.log() == ["user: hello", "assistant: find", "tool: A-17", "assistant: Found."]
 
@@ -83,7 +83,7 @@ async def test_a_cancelled_drive_hands_its_send_over_first(house, script, eventu
     with pytest.raises(asyncio.CancelledError):
         await drive
     assert (await here.send(send_id)).status is SendStatus.QUEUED
-    assert [activation.send_id for activation in here.recorder.published] == [send_id]
+    assert [activation.id for activation in here.recorder.published] == [send_id]
 
 
 async def test_a_dead_workers_send_goes_on_after_its_last_commit(house, script, eventually):
@@ -211,7 +211,7 @@ async def test_a_lock_that_is_never_let_go_of_sends_the_activation_round_again(h
     here.locks.held.add(SESSION)
     send_id = await here.accept()
     assert await here.executor().drive(send_id) is Outcome.NOT_OURS
-    assert [activation.send_id for activation in here.recorder.published] == [send_id]
+    assert [activation.id for activation in here.recorder.published] == [send_id]
     assert [record.message for record in caplog.records] == ["session lock held"]
 
 
@@ -233,4 +233,4 @@ async def test_what_comes_once_a_send_is_being_finished_comes_too_late(house, sc
     monkeypatch.setattr(here.store.journal, "finish", cut_off)
     drive = asyncio.create_task(executor.drive(first))
     assert await drive is Outcome.ENDED
-    assert [activation.send_id for activation in here.recorder.published] == ["send-2"]
+    assert [activation.id for activation in here.recorder.published] == ["send-2"]

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from powerloop.kernel.marks import Marks
+from powerloop.kernel.queues import SEND_QUEUE, Lane
 from powerloop.testing.factories import BEGINNING, make_send
 
 
@@ -10,7 +11,10 @@ def test_the_latest_dispatch_of_each_priority_is_kept():
     for priority, seconds in [(0, 3), (0, 1), (5, 2), (0, 2)]:
         at = BEGINNING + timedelta(seconds=seconds)
         marks.note(replace(make_send(), priority=priority, dispatched_at=at))
-    assert marks.take() == {0: BEGINNING + timedelta(seconds=3), 5: BEGINNING + timedelta(seconds=2)}
+    assert marks.take() == {
+        Lane(SEND_QUEUE, 0): BEGINNING + timedelta(seconds=3),
+        Lane(SEND_QUEUE, 5): BEGINNING + timedelta(seconds=2),
+    }
 
 
 def test_what_was_taken_is_not_told_again():

@@ -1,7 +1,7 @@
 """The sweeper over the store in memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +13,7 @@ from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, Worke
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import TextBlock, user_message
 from powerloop.kernel.ports.journal import ModelCommit, Suspension
+from powerloop.kernel.queues import SEND_QUEUE, SEND_QUEUES, Lane, QueueName, lanes_of
 from powerloop.kernel.sends import Claim, NewSend, SendStatus
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.sweep import Sweeper, SweepOptions
@@ -43,13 +44,13 @@ class Queue:
 
     def __init__(self) -> None:
         self.published: list[SendId] = []
-        self.backlog_now: dict[int, int] | None = dict.fromkeys(range(10), 0)
+        self.backlog_now: dict[Lane, int] | None = dict.fromkeys(lanes_of(*SEND_QUEUES), 0)
 
     async def publish(self, activations: Sequence[Activation]) -> bool:
-        self.published.extend(activation.send_id for activation in activations)
+        self.published.extend(activation.id for activation in activations)
         return True
 
-    async def backlog(self) -> dict[int, int] | None:
+    async def backlog(self, queues: Collection[QueueName]) -> dict[Lane, int] | None:
         return self.backlog_now
 
     async def close(self) -> None:
@@ -147,7 +148,7 @@ async def test_a_message_that_was_lost_from_an_empty_queue_is_published_again(he
 async def test_a_backlog_is_left_alone_however_old_it_is(here):
     for number in range(20):
         await here.accept(number)
-    here.queue.backlog_now = dict.fromkeys(range(10), 20)
+    here.queue.backlog_now = dict.fromkeys(lanes_of(*SEND_QUEUES), 20)
     here.clock.seconds = 3600
     assert await here.sweeper.sweep() == 0
 
@@ -160,7 +161,7 @@ async def test_a_broker_that_does_not_answer_is_not_taken_for_an_empty_one(here)
 
 
 async def test_a_message_that_was_overtaken_is_published_again_though_others_wait(here):
-    here.queue.backlog_now = dict.fromkeys(range(10), 20)
+    here.queue.backlog_now = dict.fromkeys(lanes_of(*SEND_QUEUES), 20)
     lost = await here.accept(1)
     here.clock.seconds = 2
     slow = await here.accept(2)
@@ -169,21 +170,21 @@ async def test_a_message_that_was_overtaken_is_published_again_though_others_wai
     send = await here.store.sends.find(later)
     here.leases.renew(WorkerId("alive"), timedelta(minutes=1))
     await here.claim(later, WorkerId("alive"))
-    here.leases.raise_marks({0: send.dispatched_at})
+    here.leases.raise_marks({Lane(SEND_QUEUE, 0): send.dispatched_at})
     assert await here.sweeper.sweep() == 1
     assert here.queue.published == [lost]
     assert (await here.store.sends.find(slow)).status is SendStatus.QUEUED
 
 
 async def test_priorities_do_not_overtake_each_other(here):
-    here.queue.backlog_now = dict.fromkeys(range(10), 20)
+    here.queue.backlog_now = dict.fromkeys(lanes_of(*SEND_QUEUES), 20)
     await here.accept(1, priority=0)
     here.clock.seconds = 60
     urgent = await here.accept(2, priority=9)
     send = await here.store.sends.find(urgent)
     here.leases.renew(WorkerId("alive"), timedelta(minutes=1))
     await here.claim(urgent, WorkerId("alive"))
-    here.leases.raise_marks({9: send.dispatched_at})
+    here.leases.raise_marks({Lane(SEND_QUEUE, 9): send.dispatched_at})
     assert await here.sweeper.sweep() == 0
 
 

@@ -83,11 +83,13 @@ def test_tls_is_verified_unless_the_address_says_otherwise():
 def test_workers_consume_our_queues_and_the_one_of_plain_clients():
     assert set(create_app(REDIS).amqp.queues.consume_from) == {
         "powerloop.send",
+        "powerloop.subagent",
         "powerloop.enqueue",
         "celery",
     }
     assert set(create_app(REDIS, client_queue=False).amqp.queues.consume_from) == {
         "powerloop.send",
+        "powerloop.subagent",
         "powerloop.enqueue",
     }
 
@@ -99,7 +101,7 @@ def test_a_misspelt_queue_is_refused():
 
 def test_our_tasks_go_to_the_queues_of_their_names():
     app = create_app(REDIS)
-    for name in ("powerloop.send", "powerloop.enqueue"):
+    for name in ("powerloop.send", "powerloop.subagent", "powerloop.enqueue"):
         assert app.amqp.router.route({}, name)["queue"].name == name
 
 

@@ -5,21 +5,13 @@ import pytest
 from celery import Celery, chain, group
 from kombu.message import Message
 
-from powerloop.kernel.dispatch import Activation
-from powerloop.kernel.ids import SendId, SessionId
 from powerloop.queue.defects import defect_of, defect_of_delivery
 from powerloop.queue.messages import task_message
+from powerloop.testing.factories import make_activation
 
 
 def test_our_own_messages_have_none():
-    activation = Activation(
-        send_id=SendId("send-1"),
-        session_id=SessionId("session-1"),
-        agent="support",
-        priority=0,
-        preview="Grüße, 漢字 🙂",
-        first=True,
-    )
+    activation = make_activation(preview="Grüße, 漢字 🙂")
     for preview in (True, False):
         assert defect_of(task_message(activation, origin="1@host", preview=preview).encode()) is None
 

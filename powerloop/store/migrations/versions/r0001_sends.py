@@ -91,7 +91,7 @@ class _Tables:
         self._index("ix_sends_parent_send_id", "sends", ["parent_send_id"], "parent_send_id IS NOT NULL")
         self._index("ix_sends_root_id", "sends", ["root_id"], "root_id IS NOT NULL")
         self._index("uq_sends_held", "sends", ["session_id"], "status IN ('running', 'waiting')", unique=True)
-        self._index("ix_sends_ready", "sends", ["priority", "dispatched_at"], _READY)
+        self._index("ix_sends_ready", "sends", ["queue", "priority", "dispatched_at"], _READY)
         self._index("ix_sends_behind", "sends", ["session_id", "position"], _BEHIND)
         self._index("ix_sends_waiting", "sends", ["session_id"], "status = 'waiting'")
         self._index("ix_sends_running", "sends", ["owner"], "status = 'running'")
@@ -218,6 +218,7 @@ def _send_columns() -> list[sa.Column[Any]]:
         sa.Column("rolled_back", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("budget", _JSON),
         sa.Column("deadline_at", _INSTANT),
+        sa.Column("queue", sa.Text(), nullable=False, server_default="powerloop.send"),
     ]
 
 
@@ -226,6 +227,7 @@ def _send_checks() -> list[sa.CheckConstraint]:
     return [
         _check("ck_sends_id_length", "length(id) BETWEEN 1 AND 200"),
         _check("ck_sends_idempotency_key_length", "length(idempotency_key) BETWEEN 1 AND 200"),
+        _check("ck_sends_queue_length", "length(queue) BETWEEN 1 AND 200"),
         _check("ck_sends_status", f"status IN ('queued', 'running', 'waiting', {_FINAL_SENDS})"),
         _check("ck_sends_policy", f"policy IN ({_POLICIES})"),
         _check(

@@ -38,11 +38,13 @@ def _of_recovery(op: Operations, schema: str | None) -> None:
         schema=schema,
     )
     op.create_table(
-        "queue_marks",
+        "lane_marks",
+        _text("queue"),
         sa.Column("priority", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("dispatched_at", _INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("priority", name="pk_queue_marks"),
-        sa.CheckConstraint("priority BETWEEN 0 AND 9", name="ck_queue_marks_priority"),
+        sa.PrimaryKeyConstraint("queue", "priority", name="pk_lane_marks"),
+        sa.CheckConstraint("length(queue) BETWEEN 1 AND 200", name="ck_lane_marks_queue_length"),
+        sa.CheckConstraint("priority BETWEEN 0 AND 9", name="ck_lane_marks_priority"),
         schema=schema,
         postgresql_with={"fillfactor": 50},
     )
