@@ -2,6 +2,7 @@
 
 from celery import Celery
 
+from powerloop.client.app import load_app
 from powerloop.queue import create_app
 from powerloop.settings import Settings, read_settings
 
@@ -20,7 +21,11 @@ def build_app(settings: Settings) -> Celery:
         AppBroken: the modules that define the agents cannot be loaded.
     """
     lifecycle = build_lifecycle(settings)
-    app = create_app(settings.celery_broker_url, drain_timeout=settings.drain_timeout)
+    app = create_app(
+        settings.celery_broker_url,
+        drain_timeout=settings.drain_timeout,
+        tool_queues=load_app(settings.app).agents.tool_queues,
+    )
     if settings.heartbeat_file:
         app.conf[HEARTBEAT_FILE] = settings.heartbeat_file
     attach_lifecycle(app, lifecycle)

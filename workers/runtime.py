@@ -13,6 +13,7 @@ from powerloop.kernel.executor import Executor
 from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ports.model import Models
 from powerloop.kernel.ports.store import AnnouncedAgent, Store
+from powerloop.kernel.tool_executor import ToolExecutor
 
 logger = logging.getLogger("powerloop.worker")
 
@@ -41,6 +42,8 @@ class Runtime:
     store: Store
     #: Drives the sends.
     executor: Executor
+    #: Runs calls that have queues of their own.
+    tools: ToolExecutor
     #: Accepts what arrives as a ``powerloop.enqueue`` message.
     producer: Producer
     #: Keeps the lease and the locks.
@@ -65,8 +68,9 @@ class Runtime:
 
     def begin_drain(self) -> None:
         """Hand every send over at its next commit."""
-        logger.info("drain begun", extra={"running": self.executor.running})
+        logger.info("drain begun", extra={"running": self.executor.running + self.tools.running})
         self.executor.begin_drain()
+        self.tools.begin_drain()
 
     def _warm_models(self) -> None:
         """Import SDKs now, which takes a second, and not in the middle of other sends."""

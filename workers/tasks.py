@@ -4,8 +4,8 @@ from typing import Any
 
 from celery import Celery, Task
 
-from powerloop.kernel.ids import SendId
-from powerloop.queue.routing import ENQUEUE_TASK, SEND_TASK, SUBAGENT_TASK
+from powerloop.kernel.ids import SendId, TaskId
+from powerloop.queue.routing import ENQUEUE_TASK, SEND_TASK, SUBAGENT_TASK, TOOL_TASK
 
 from .coroutine_task import CoroutineTask
 from .enqueue import accept_request, parse_request
@@ -21,6 +21,11 @@ def register_tasks(app: Celery, lifecycle: WorkerLifecycle) -> None:
 
     for name in (SEND_TASK, SUBAGENT_TASK):
         app.task(name=name, base=CoroutineTask, shared=False)(drive)
+
+    @app.task(name=TOOL_TASK, base=CoroutineTask, shared=False)  # type: ignore[untyped-decorator]
+    async def run_tool(task_id: str) -> str:
+        """Run a call that has a queue of its own."""
+        return (await lifecycle.runtime.tools.drive(TaskId(task_id))).value
 
     @app.task(name=ENQUEUE_TASK, base=CoroutineTask, bind=True, shared=False)  # type: ignore[untyped-decorator]
     async def enqueue(task: Task, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - what the wire brings

@@ -18,6 +18,9 @@ from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.ports.store import Store
+from powerloop.kernel.tool_executor import TaskPorts, ToolExecutor
+from powerloop.kernel.tool_tasks import HeldTask
 from powerloop.llm import ModelCatalog, ProviderSettings, known_prices
 from powerloop.queue import RedisEventSink, RedisSessionLocks, open_dispatcher
 from powerloop.queue.nudges import RedisNudgeListener, RedisNudges
@@ -48,7 +51,6 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
     Raises:
         SettingsInvalid: an address is malformed, or the file of prices.
     """
-    clock = SystemClock()
     worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
     store = open_store(settings.database_url, policy=settings.schema_policy, pool_size=settings.database_pool)
     dispatcher = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
@@ -60,22 +62,22 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         prices=known_prices(settings.prices, app.prices),
     )
     marks = Marks()
-    executor = Executor(
-        Ports(
-            worker=worker,
-            agents=app.agents,
-            journal=store.journal,
-            recovery=store.recovery,
-            locks=locks,
-            models=models,
-            toolbox=AgentToolbox(),
-            events=events,
-            dispatcher=dispatcher,
-            clock=clock,
-            marks=marks,
-            max_attempts=settings.max_attempts,
-        )
+    ports = Ports(
+        worker=worker,
+        agents=app.agents,
+        journal=store.journal,
+        recovery=store.recovery,
+        locks=locks,
+        models=models,
+        toolbox=AgentToolbox(),
+        events=events,
+        dispatcher=dispatcher,
+        clock=SystemClock(),
+        marks=marks,
+        max_attempts=settings.max_attempts,
     )
+    executor = Executor(ports)
+    tools = _tool_executor(ports, store, executor)
     nudges = RedisNudgeListener(settings.redis_url, worker, executor.cancel)
     others = RedisNudges(settings.redis_url)
     return Runtime(
@@ -83,26 +85,47 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         models=models,
         store=store,
         executor=executor,
+        tools=tools,
         producer=Producer(store, dispatcher, Canceller(store, dispatcher, others)),
-        heartbeat=_heartbeat(settings, worker, locks, marks, executor),
+        heartbeat=_heartbeat(settings, locks, marks, executor, tools),
         nudges=nudges,
         closing=(nudges, others, events, locks, dispatcher, models, store),
     )
 
 
+def _tool_executor(ports: Ports, store: Store, executor: Executor) -> ToolExecutor:
+    """What runs calls that have queues of their own, beside the sends of the process."""
+    return ToolExecutor(
+        TaskPorts(
+            worker=ports.worker,
+            agents=ports.agents,
+            tasks=store.tool_tasks,
+            recovery=store.task_recovery,
+            toolbox=AgentToolbox(in_place=True),
+            dispatcher=ports.dispatcher,
+            clock=ports.clock,
+            marks=ports.marks,
+            quarantine=executor.quarantine,
+            max_attempts=ports.max_attempts,
+        )
+    )
+
+
 def _heartbeat(
-    settings: Settings, worker: WorkerId, locks: RedisSessionLocks, marks: Marks, executor: Executor
+    settings: Settings, locks: RedisSessionLocks, marks: Marks, executor: Executor, tools: ToolExecutor
 ) -> Heartbeat:
     loop = asyncio.get_running_loop()
 
     def on_dead() -> None:
         loop.call_soon_threadsafe(executor.abandon)
+        loop.call_soon_threadsafe(tools.abandon)
 
-    def on_held(held: Sequence[Held]) -> None:
-        loop.call_soon_threadsafe(executor.reconcile, held)
+    def on_held(sends: Sequence[Held], tasks: Sequence[HeldTask]) -> None:
+        loop.call_soon_threadsafe(executor.reconcile, sends)
+        loop.call_soon_threadsafe(tools.reconcile, tasks)
 
     return Heartbeat(
-        worker=worker,
+        worker=tools.ports.worker,
         leases=open_leases(settings.database_url),
         locks=locks,
         marks=marks,

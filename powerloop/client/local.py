@@ -23,6 +23,7 @@ from powerloop.kernel.ports.lease import Held, Leases
 from powerloop.kernel.ports.store import AnnouncedAgent, Store
 from powerloop.kernel.queues import SEND_QUEUES, lanes_of
 from powerloop.kernel.sweep import Sweeper
+from powerloop.kernel.tool_tasks import HeldTask
 from powerloop.llm import ModelCatalog, PriceTable, ProviderSettings, Script, known_prices
 from powerloop.queue.memory import MemoryFeed, MemoryLocks, MemoryNudges, MemorySink
 from powerloop.settings import read_settings
@@ -79,7 +80,7 @@ class LocalBackend:
         self.feed = MemoryFeed()
         self.dispatcher = InProcessDispatcher(self._drive, concurrency)
         self._models = _catalog(scripts, prices)
-        self._sweeper = Sweeper(self.store.recovery, self.dispatcher, clock)
+        self._sweeper = Sweeper(self.store.recovery, self.store.task_recovery, self.dispatcher, clock)
         self._sweeping: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
@@ -92,7 +93,7 @@ class LocalBackend:
                 recovery=self.store.recovery,
                 locks=locks,
                 models=self._models,
-                toolbox=AgentToolbox(),
+                toolbox=AgentToolbox(in_place=True),
                 events=MemorySink(self.feed),
                 dispatcher=self.dispatcher,
                 clock=clock,
@@ -157,7 +158,8 @@ class LocalBackend:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._executor.abandon)
 
-    def _on_held(self, held: Sequence[Held]) -> None:
+    def _on_held(self, held: Sequence[Held], tasks: Sequence[HeldTask]) -> None:
+        del tasks  # tools run in place here
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._executor.reconcile, held)
 

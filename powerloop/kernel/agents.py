@@ -13,6 +13,7 @@ from powerloop.kernel.hooks.hook import Hook, check_hooks
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.policies import Policy
+from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sessions import Lifecycle
 from powerloop.kernel.tools import Tool
 from powerloop.kernel.waits import SpawnMode
@@ -147,6 +148,12 @@ class AgentRegistry:
             return self._by_name[name]
         except KeyError:
             raise AgentUnknown(name, self._by_name) from None
+
+    @property
+    def tool_queues(self) -> tuple[QueueName, ...]:
+        """The queues that tools of these agents have of their own."""
+        named = (tool.spec.queue for agent in self for tool in agent.tools)
+        return tuple(sorted({queue for queue in named if queue}))
 
     def __iter__(self) -> Iterator[Agent]:
         return iter(self._by_name.values())

@@ -257,7 +257,7 @@ class Attempt:
         self._announcer.suspended(step.suspension.interactions, waiting=suspended.waiting)
         if suspended.waiting:
             return Release(outcome=Outcome.WAITING, publish=suspended.started)
-        await self._ports.dispatcher.publish([activation_of(send) for send in suspended.started])
+        await self._ports.dispatcher.publish([activation_of(ready) for ready in suspended.started])
         await self._go_on()
         return None
 
@@ -293,7 +293,7 @@ async def publish(ports: Ports, release: Release) -> None:
     """Tell the world: a worker of what is ready, readers of what was emitted."""
     if release.publish:
         passing(CrashPoint.BEFORE_PUBLISH)
-        await ports.dispatcher.publish([activation_of(send) for send in release.publish])
+        await ports.dispatcher.publish([activation_of(ready) for ready in release.publish])
         passing(CrashPoint.AFTER_PUBLISH)
     if release.outcome is not Outcome.NOT_OURS:
         await ports.events.flush()

@@ -80,6 +80,8 @@ class ToolCall:
     ended_at: datetime | None
     #: Whether a person has said that it may run, as it is.
     approved: bool = False
+    #: Until when it sleeps, or slept.
+    wakes_at: datetime | None = None
 
     @property
     def idempotency_key(self) -> str:

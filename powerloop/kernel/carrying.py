@@ -5,9 +5,8 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
-from powerloop.kernel.announce import Announcer
 from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.crash_points import CrashPoint, passing
 from powerloop.kernel.hooks import Hooks
@@ -15,7 +14,7 @@ from powerloop.kernel.ids import CallId
 from powerloop.kernel.messages import Role, ToolCallBlock, calls_of
 from powerloop.kernel.ports.toolbox import Toolbox
 from powerloop.kernel.turn import Turn
-from powerloop.kernel.waits import Question, Spawn, ToolWait
+from powerloop.kernel.waits import Question, Queued, Sleep, Spawn, ToolWait
 
 logger = logging.getLogger("powerloop.executor")
 
@@ -23,12 +22,20 @@ logger = logging.getLogger("powerloop.executor")
 _CLEAN_UP_S = 5.0
 
 
+class CallNews(Protocol):
+    """Hears that calls begin."""
+
+    def tool_started(self, call: ToolCall) -> None:
+        """The call begins."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class CallRunner:
     """Carries out calls, and knows what each is at until that is written down."""
 
     toolbox: Toolbox
-    announcer: Announcer
+    announcer: CallNews
     hooks: Hooks
     running: set[CallId] = field(default_factory=set)
     #: Calls that have ended, until their commit.
@@ -86,11 +93,19 @@ class CallRunner:
         match came_to:
             case ToolOutcome():
                 outcome = await self.hooks.after_tool(call, came_to)
-                self.ended[call.id] = _telling_of_edits(_journaled(turn, call), block, outcome)
+                journaled = _journaled(turn, call)
+                self.ended[call.id] = (
+                    telling_of_edits(journaled, outcome) if _is_edited(journaled, block) else outcome
+                )
             case ToolWait(wait=Question() as question):
                 await self._asked(call, question)
             case ToolWait(wait=Spawn() as spawn):
                 await self._spawned(call, spawn)
+            case ToolWait(wait=Queued() as queued):
+                edited = _is_edited(_journaled(turn, call), block)
+                self.waits.append(ToolWait(call_id=call.id, wait=replace(queued, edited=edited)))
+            case ToolWait(wait=Sleep()):
+                self.waits.append(came_to)
         self.running.discard(call.id)
 
     async def _spawned(self, call: ToolCall, spawn: Spawn) -> None:
@@ -127,9 +142,12 @@ def _journaled(turn: Turn, call: ToolCall) -> ToolCall:
     return next((known for known in turn.calls if known.id == call.id), call)
 
 
-def _telling_of_edits(call: ToolCall, block: ToolCallBlock | None, outcome: ToolOutcome) -> ToolOutcome:
-    """The outcome; the model is told first if a person changed what it had asked for."""
-    if not call.approved or block is None or block.arguments == call.arguments:
-        return outcome
+def _is_edited(call: ToolCall, block: ToolCallBlock | None) -> bool:
+    """Whether a person changed what the model had asked for."""
+    return call.approved and block is not None and block.arguments != call.arguments
+
+
+def telling_of_edits(call: ToolCall, outcome: ToolOutcome) -> ToolOutcome:
+    """The outcome of a call whose arguments a person changed: the model is told of that first."""
     arguments = json.dumps(call.arguments, ensure_ascii=False)
     return replace(outcome, text=f"[A person changed the arguments to {arguments}]\n{outcome.text}")

@@ -32,6 +32,12 @@ class CrashPoint(StrEnum):
     AFTER_MERGE = "after_merge"
     BEFORE_SUSPEND = "before_suspend"
     AFTER_SUSPEND = "after_suspend"
+    #: A call that has a queue of its own runs elsewhere.
+    BEFORE_TASK_CLAIM = "before_task_claim"
+    AFTER_TASK_CLAIM = "after_task_claim"
+    BEFORE_TASK_CONCLUDE = "before_task_conclude"
+    #: How the call ended is written, its send queued, and not published.
+    AFTER_TASK_CONCLUDE = "after_task_conclude"
     BEFORE_FINISH = "before_finish"
     AFTER_FINISH = "after_finish"
     BEFORE_HAND_OVER = "before_hand_over"

@@ -11,11 +11,13 @@ from powerloop.kernel.endings import ROUND_LIMIT_NOTE, cancelled, last_answer
 from powerloop.kernel.ids import CallId
 from powerloop.kernel.jsontypes import in_key_order
 from powerloop.kernel.messages import Block, Message, NewMessage, Role, ToolCallBlock, calls_of
-from powerloop.kernel.ports.journal import Ending, ModelCommit, Suspension
+from powerloop.kernel.ports.journal import Ending, ModelCommit
 from powerloop.kernel.ports.model import FinishReason, ModelReply, ModelRequest
 from powerloop.kernel.sends import StopReason
 from powerloop.kernel.suspending import refused_spawns, suspension_of
+from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.turn import Turn
+from powerloop.kernel.waits import Queued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +110,8 @@ def _next_for_calls(turn: Turn) -> Step:
             ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=ROUND_LIMIT_NOTE) for call in pending
         )
         return CloseCalls(outcomes=tuple(notes))
-    if pending:
-        return RunCalls(calls=_together(turn.agent, pending))
+    if pending and not _is_held_up(turn, batch := _together(turn.agent, pending)):
+        return RunCalls(calls=batch)
     if refused := refused_spawns(turn):
         return CloseCalls(outcomes=refused)
     if turn.waits or any(not call.status.is_final for call in turn.calls):
@@ -170,8 +172,21 @@ def _in(turn: Turn, status: CallStatus) -> tuple[ToolCall, ...]:
 
 def _together(agent: Agent, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
     """The calls that run next: all up to the first that must run alone, or that one."""
-    concurrent = {tool.spec.name for tool in agent.tools if tool.spec.concurrent}
+    concurrent = _concurrent(agent)
     return tuple(takewhile(lambda call: call.name in concurrent, calls)) or (calls[0],)
+
+
+def _is_held_up(turn: Turn, batch: Sequence[ToolCall]) -> bool:
+    """Whether the calls have to wait until others have run that are to run on queues of their own: since one
+    of these, or the next, must run alone."""
+    queued = {one.call_id for one in turn.waits if isinstance(one.wait, Queued)}
+    involved = [*batch, *(call for call in turn.calls if call.id in queued)]
+    return bool(queued) and not {call.name for call in involved} <= _concurrent(turn.agent)
+
+
+def _concurrent(agent: Agent) -> set[str]:
+    """The tools whose calls may run at the same time as others."""
+    return {tool.spec.name for tool in agent.tools if tool.spec.concurrent}
 
 
 def _new_call(agent: Agent, block: ToolCallBlock, index: int) -> NewToolCall:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from powerloop.kernel.messages import text_of
 from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import Send
+from powerloop.kernel.tool_tasks import ToolTask
 
 PREVIEW_LENGTH = 80
 
@@ -15,6 +17,7 @@ class Kind(StrEnum):
 
     SEND = "send"
     SUBAGENT = "subagent"
+    TOOL = "tool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +46,31 @@ class Activation:
     group_id: str | None = None
 
 
-def activation_of(send: Send) -> Activation:
-    """The activation that wakes `send`."""
+#: What is made ready for a worker.
+Ready: TypeAlias = Send | ToolTask
+
+
+def activation_of(ready: Ready) -> Activation:
+    """The activation that wakes the row."""
+    return _waking_task(ready) if isinstance(ready, ToolTask) else _waking_send(ready)
+
+
+def _waking_task(task: ToolTask) -> Activation:
+    return Activation(
+        kind=Kind.TOOL,
+        id=task.id,
+        queue=task.queue,
+        priority=task.priority,
+        actor=task.tool,
+        ids=f"session={task.session_id} send={task.send_id} call={task.call_id[:PREVIEW_LENGTH]}",
+        preview="",
+        first=task.attempt == 0,
+        root_id=task.root_id,
+        parent_id=task.send_id,
+    )
+
+
+def _waking_send(send: Send) -> Activation:
     lineage = send.lineage
     return Activation(
         kind=Kind.SUBAGENT if lineage else Kind.SEND,

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from powerloop.kernel.agents import AgentRegistry
 from powerloop.kernel.clock import Clock
+from powerloop.kernel.dispatch import Ready
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.dispatcher import Dispatcher
@@ -14,7 +15,6 @@ from powerloop.kernel.ports.locks import SessionLocks
 from powerloop.kernel.ports.model import Models
 from powerloop.kernel.ports.recovery import Recovery
 from powerloop.kernel.ports.toolbox import Toolbox
-from powerloop.kernel.sends import Send
 
 
 class Outcome(StrEnum):
@@ -56,5 +56,5 @@ class Release:
     """What is left to do once the session's lock is released."""
 
     outcome: Outcome
-    #: Sends that are ready now.
-    publish: tuple[Send, ...] = ()
+    #: What is ready now.
+    publish: tuple[Ready, ...] = ()

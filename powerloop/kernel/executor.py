@@ -11,6 +11,7 @@ from powerloop.kernel.dispatch import activation_of
 from powerloop.kernel.driving import Outcome, Ports, Release
 from powerloop.kernel.errors import StoreUnavailable
 from powerloop.kernel.ids import SendId
+from powerloop.kernel.patience import once_stored
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.ports.locks import HeldLock
 from powerloop.kernel.quarantine import Quarantine
@@ -22,9 +23,6 @@ logger = logging.getLogger("powerloop.executor")
 #: Seconds between looks at a lock that is held although its session's head waits. Whoever has it lets go in
 #: milliseconds, or is dead and loses it within its TTL, which is shorter than the sum.
 _LOCK_PATIENCE_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
-
-#: Seconds to wait between tries while the store is away.
-_STORE_PATIENCE_S = (0.1, 0.2, 0.5, 1.0)
 
 
 class Executor:
@@ -41,6 +39,11 @@ class Executor:
     def running(self) -> int:
         """How many sends are being driven."""
         return len(self._runs)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Who is admitted to this process beside whom."""
+        return self._quarantine
 
     def begin_drain(self) -> None:
         """From now on, hand every send over at its next commit."""
@@ -84,7 +87,13 @@ class Executor:
     async def _survive(self, send_id: SendId, run: Run) -> Outcome:
         """Go as far as it goes here; the task outlives a run that is lost."""
         try:
-            return await self._persist(send_id, run)
+            # A store that restarts costs a send time, and at most a model call.
+            return await once_stored(
+                lambda: self._attempt(send_id, run),
+                self._ports.clock,
+                give_up=lambda: self._draining,
+                log_fields={"send_id": send_id},
+            )
         except asyncio.CancelledError:
             if not run.lost:
                 raise
@@ -93,19 +102,6 @@ class Executor:
                 logger.warning("send lost", extra={"send_id": send_id})
             return Outcome.LOST
 
-    async def _persist(self, send_id: SendId, run: Run) -> Outcome:
-        """Try until the store answers: a store that restarts costs a send time, and at most a model call."""
-        tries = 0
-        while True:
-            try:
-                return await self._attempt(send_id, run)
-            except StoreUnavailable as error:
-                if self._draining:
-                    raise
-                logger.warning("store unavailable", extra={"send_id": send_id, "error": str(error)})
-                await self._ports.clock.sleep(_STORE_PATIENCE_S[min(tries, len(_STORE_PATIENCE_S) - 1)])
-                tries += 1
-
     async def _attempt(self, send_id: SendId, run: Run) -> Outcome:
         run.again = False
         send = await self._ports.journal.find_send(send_id)
@@ -113,7 +109,7 @@ class Executor:
             # Where another activation came meanwhile, the row may have been read before what it tells of.
             return Outcome.NOT_OURS
         run.waiting = True
-        async with self._quarantine.admit(send) as on_commit:
+        async with self._quarantine.admit(send, is_to_end=send.cancel is not None) as on_commit:
             run.waiting = False
             return await self._attempt_admitted(send, run, on_commit)
 

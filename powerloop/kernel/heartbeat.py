@@ -14,6 +14,7 @@ from powerloop.kernel.errors import PowerLoopError
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held, Leases
+from powerloop.kernel.tool_tasks import HeldTask
 
 logger = logging.getLogger("powerloop.heartbeat")
 
@@ -41,7 +42,7 @@ class Heartbeat:
         ttl: How long a silent process is thought alive.
         on_dead: Called, from the thread, when no renewal succeeded for `ttl`: others may think us dead, and
         take over.
-        on_held: Called, from the thread, with the sends that the database says run here.
+        on_held: Called, from the thread, with the sends and the tool tasks that the database says run here.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Heartbeat:
         marks: Marks,
         ttl: timedelta,
         on_dead: Callable[[], None],
-        on_held: Callable[[Sequence[Held]], None],
+        on_held: Callable[[Sequence[Held], Sequence[HeldTask]], None],
     ) -> None:
         self._worker = worker
         self._leases = leases
@@ -119,8 +120,9 @@ class Heartbeat:
             if marks := self._marks.take():
                 self._leases.raise_marks(marks)
             held = self._leases.held(self._worker)
+            tasks = self._leases.held_tasks(self._worker)
         except Exception as error:  # noqa: BLE001 - as above
             logger.warning("sends not compared", extra={"worker": self._worker, "error": str(error)})
         else:
             # What this raises ends the thread: a loop that is closed drives nothing to be kept alive for.
-            self._on_held(held)
+            self._on_held(held, tasks)

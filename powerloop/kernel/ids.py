@@ -12,6 +12,9 @@ SendId = NewType("SendId", str)
 #: The name of one call, as the model gave it; unique within its send.
 CallId = NewType("CallId", str)
 
+#: The name of one run of a call on a queue of its own, and the id of its Celery task; a UUID.
+TaskId = NewType("TaskId", str)
+
 #: The name of a question to a person: ``send:epoch.index``.
 InteractionId = NewType("InteractionId", str)
 

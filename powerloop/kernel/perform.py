@@ -112,7 +112,7 @@ class Performer:
         """Run the calls at the same time; commit each as it ends (commit B), those that end together in one
         write. The last commit of the round tells the model. Calls that a person has to allow do not run."""
         admitted = await self.runner.admit(turn, calls)
-        if once := [call.id for call in admitted if call.effect is Effect.ONCE]:
+        if once := [call.id for call in admitted if self._must_be_written_ahead(turn, call)]:
             await uninterrupted(self.journal.start_calls(turn.claim.fence, once))
             passing(CrashPoint.AFTER_START_CALLS)
         running = self.runner.start(turn, admitted)
@@ -124,6 +124,10 @@ class Performer:
         finally:
             await cut_off(running)
         return turn
+
+    def _must_be_written_ahead(self, turn: Turn, call: ToolCall) -> bool:
+        """Whether a call begins here that must not begin twice."""
+        return call.effect is Effect.ONCE and self.runner.toolbox.queue_of(turn.agent, call) is None
 
     async def merge(self, turn: Turn) -> Turn:
         """Take in the sends that steer this one: their inputs are the next user messages."""

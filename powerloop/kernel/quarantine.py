@@ -7,8 +7,16 @@ victims would count as poison with it. So the last claim is made alone: who dies
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
-from powerloop.kernel.sends import Send
+
+class Suspect(Protocol):
+    """What may kill its process: a send or a tool task."""
+
+    @property
+    def strikes(self) -> int:
+        """Claims in a row that came to nothing."""
+        ...
 
 
 class Quarantine:
@@ -25,17 +33,17 @@ class Quarantine:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def admit(self, send: Send) -> AsyncIterator[Callable[[], None]]:
+    async def admit(self, suspect: Suspect, *, is_to_end: bool = False) -> AsyncIterator[Callable[[], None]]:
         """Wait for a place, and keep it for the length of the block.
 
         A send without a strike comes at once, and so does one that is only to be ended. Others run beside
         each other, but not beside one on its last chance. The block gets what to call at a commit: the chance
         was taken.
         """
-        if not send.strikes or send.cancel:
+        if not suspect.strikes or is_to_end:
             yield _nothing
             return
-        alone = send.strikes == self._max_attempts - 1
+        alone = suspect.strikes == self._max_attempts - 1
         while self._closed or (alone and self._suspects):
             await self._changed.wait()
         self._suspects += 1

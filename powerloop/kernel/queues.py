@@ -9,6 +9,8 @@ QueueName = NewType("QueueName", str)
 SEND_QUEUE: Final = QueueName("powerloop.send")
 #: Sends of sub-agents.
 SUBAGENT_QUEUE: Final = QueueName("powerloop.subagent")
+#: Calls of tools that ask for a queue and name none of their own.
+TOOL_QUEUE: Final = QueueName("powerloop.tool")
 
 #: Those of sends.
 SEND_QUEUES: Final = (SEND_QUEUE, SUBAGENT_QUEUE)

@@ -15,9 +15,9 @@ from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, TextBlock
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.ports.journal import NewChild
 from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus, StopReason
 from powerloop.kernel.sessions import NewSession, Origin
+from powerloop.kernel.suspension import NewChild
 from powerloop.kernel.waits import Spawn, SpawnMode
 
 TOO_DEEP_NOTE: Final = "Not started: sub-agents may not be nested deeper than {limit}. Do it yourself."

@@ -1,27 +1,36 @@
 """What a send writes down as it begins to wait: functions without I/O."""
 
 from dataclasses import replace
+from typing import Final
+from uuid import UUID, uuid5
 
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
-from powerloop.kernel.ids import InteractionId
+from powerloop.kernel.ids import InteractionId, TaskId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
-from powerloop.kernel.ports.journal import Suspension
 from powerloop.kernel.subagents import child_of, limits_of, refused_spawn
+from powerloop.kernel.suspension import NewSleep, Suspension
+from powerloop.kernel.tool_tasks import NewToolTask
 from powerloop.kernel.turn import Turn
-from powerloop.kernel.waits import Question, Spawn, ToolWait
+from powerloop.kernel.waits import Question, Queued, Sleep, Spawn, ToolWait
+
+_NAMESPACE: Final = UUID("b7a1f3c2-5d1e-4a86-9f0b-3c1d8e2a6f54")
 
 
 def suspension_of(turn: Turn) -> Suspension:
     """What the calls of the turn wait for, as it is written down."""
     send, calls = turn.claim.send, {call.id: call for call in turn.calls}
+    waits = [(calls[one.call_id], one.wait) for one in turn.waits]
     asked = [
-        *((call, _doubt(call)) for call in turn.calls if call.status is CallStatus.IN_DOUBT),
-        *((calls[one.call_id], one.wait) for one in turn.waits if isinstance(one.wait, Question)),
+        *((call, doubt_about(call)) for call in turn.calls if call.status is CallStatus.IN_DOUBT),
+        *((call, wait) for call, wait in waits if isinstance(wait, Question)),
     ]
-    spawned = [(calls[one.call_id], one.wait) for one in turn.waits if isinstance(one.wait, Spawn)]
     return Suspension(
         interactions=tuple(_interaction(turn, call, question) for call, question in asked),
-        children=tuple(child_of(turn.agent, send, call, spawn) for call, spawn in spawned),
+        children=tuple(
+            child_of(turn.agent, send, call, wait) for call, wait in waits if isinstance(wait, Spawn)
+        ),
+        sleeps=tuple(_sleep(call, wait) for call, wait in waits if isinstance(wait, Sleep)),
+        tasks=tuple(_task(turn, call, wait) for call, wait in waits if isinstance(wait, Queued)),
         max_descendants=limits_of(turn.agent, send).total,
     )
 
@@ -51,13 +60,31 @@ def waiting(turn: Turn, waits: tuple[ToolWait, ...]) -> Turn:
     return replace(turn, waits=(*turn.waits, *waits))
 
 
-def _doubt(call: ToolCall) -> Question:
+def doubt_about(call: ToolCall) -> Question:
+    """What a person is asked of a call whose process died."""
     return Question(
         kind=InteractionKind.IN_DOUBT,
         prompt=(
             f"The process that ran {call.name} died while it ran. Did it take effect? If so, with what "
             "result? If not, it can be run now."
         ),
+    )
+
+
+def _sleep(call: ToolCall, sleep: Sleep) -> NewSleep:
+    return NewSleep(call_id=call.id, lasts=sleep.lasts, until=sleep.until, result=sleep.result)
+
+
+def _task(turn: Turn, call: ToolCall, queued: Queued) -> NewToolTask:
+    """The task of the call. A claim puts each call on its queue at most once."""
+    fence = turn.claim.fence
+    return NewToolTask(
+        id=TaskId(str(uuid5(_NAMESPACE, f"{fence.send_id}:{call.id}:{fence.epoch}"))),
+        call_id=call.id,
+        tool=call.name,
+        queue=queued.queue,
+        arguments=queued.arguments,
+        edited=queued.edited,
     )
 
 

@@ -1,22 +1,23 @@
-"""The sweeper: finds sends that nobody drives, and publishes them again; and ends the time for answers.
+"""The sweeper: finds sends and tool tasks that nobody drives, and publishes them again; and ends the time of
+questions and sleeps.
 
 Any number of processes may sweep at once, and any of them may die anywhere: what was stamped and not
 published is found again as overtaken or overdue.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from powerloop.kernel.clock import Clock
-from powerloop.kernel.dispatch import activation_of
+from powerloop.kernel.dispatch import Ready, activation_of
 from powerloop.kernel.errors import StoreUnavailable
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.recovery import Recovery
-from powerloop.kernel.queues import SEND_QUEUES
-from powerloop.kernel.sends import Send
+from powerloop.kernel.ports.tool_tasks import TaskRecovery
+from powerloop.kernel.queues import SEND_QUEUES, Lane, QueueName
 
 logger = logging.getLogger("powerloop.sweeper")
 
@@ -52,11 +53,13 @@ class Sweeper:
     def __init__(
         self,
         recovery: Recovery,
+        tasks: TaskRecovery,
         dispatcher: Dispatcher,
         clock: Clock,
         options: SweepOptions | None = None,
     ) -> None:
         self._recovery = recovery
+        self._tasks = tasks
         self._dispatcher = dispatcher
         self._clock = clock
         self._options = options or SweepOptions()
@@ -81,39 +84,61 @@ class Sweeper:
             await self._clock.sleep(max(self._options.interval.total_seconds() - spent, 0.05))
 
     async def sweep(self) -> int:
-        """Look once for everything that was lost or is over; how many sends were published.
+        """Look once for everything that was lost or is over; how much was published.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        recovery, options = self._recovery, self._options
         self._sweeps += 1
+        found = await self._sweep_sends() + await self._sweep_tasks()
+        if self._sweeps % _RARELY == 1:
+            found += await self._sweep_rarely()
+        return found
+
+    async def _sweep_sends(self) -> int:
+        recovery, options = self._recovery, self._options
         found = await self._publish("owner died", lambda: recovery.reclaim(_LIMIT))
         found += await self._publish("overtaken", lambda: recovery.overtaken(options.margin, _LIMIT))
         found += await self._publish("resumed", lambda: recovery.resume(_LIMIT))
         found += await self._publish("nobody answered", lambda: recovery.expire(_LIMIT), level=logging.INFO)
-        backlog = await self._dispatcher.backlog(SEND_QUEUES)
-        if backlog and (empty := [lane for lane, count in backlog.items() if not count]):
+        found += await self._publish("slept", lambda: recovery.rouse(_LIMIT), level=logging.INFO)
+        if empty := await self._empty(SEND_QUEUES):
             found += await self._publish("queue empty", lambda: recovery.overdue(options.age, empty, _LIMIT))
-        if self._sweeps % _RARELY == 1:
-            found += await self._publish("parent ended", lambda: recovery.cancel_orphans(_LIMIT))
-            found += await self._publish("session moved on", lambda: recovery.advance(_LIMIT))
-            await recovery.forget_leases(_LEASES_KEPT)
-            await recovery.forget_cancels(_CANCELS_KEPT)
         return found
 
+    async def _sweep_tasks(self) -> int:
+        tasks, options = self._tasks, self._options
+        found = await self._publish("owner died", lambda: tasks.reclaim(_LIMIT))
+        found += await self._publish("overtaken", lambda: tasks.overtaken(options.margin, _LIMIT))
+        queues = await tasks.queues()
+        if queues and (empty := await self._empty(queues)):
+            found += await self._publish("queue empty", lambda: tasks.overdue(options.age, empty, _LIMIT))
+        return found
+
+    async def _sweep_rarely(self) -> int:
+        recovery = self._recovery
+        found = await self._publish("parent ended", lambda: recovery.cancel_orphans(_LIMIT))
+        found += await self._publish("session moved on", lambda: recovery.advance(_LIMIT))
+        await recovery.forget_leases(_LEASES_KEPT)
+        await recovery.forget_cancels(_CANCELS_KEPT)
+        return found
+
+    async def _empty(self, queues: Collection[QueueName]) -> Sequence[Lane]:
+        """The lanes of these queues in which nothing lies; none where the broker does not answer."""
+        backlog = await self._dispatcher.backlog(queues)
+        return [lane for lane, count in (backlog or {}).items() if not count]
+
     async def _publish(
-        self, reason: str, find: Callable[[], Awaitable[Sequence[Send]]], *, level: int = logging.WARNING
+        self, reason: str, find: Callable[[], Awaitable[Sequence[Ready]]], *, level: int = logging.WARNING
     ) -> int:
         """Publish what is found, until less than a full load of it is there."""
         count = 0
         while True:
-            sends = await find()
-            if sends:
-                ids = [send.id for send in sends[:10]]
-                extra = {"reason": reason, "count": len(sends), "ids": ids}
-                logger.log(level, "sends recovered", extra=extra)
-                await self._dispatcher.publish([activation_of(send) for send in sends])
-                count += len(sends)
-            if len(sends) < _LIMIT:
+            found = await find()
+            if found:
+                extra = {"reason": reason, "count": len(found), "ids": [one.id for one in found[:10]]}
+                logger.log(level, "work recovered", extra=extra)
+                await self._dispatcher.publish([activation_of(one) for one in found])
+                count += len(found)
+            if len(found) < _LIMIT:
                 return count

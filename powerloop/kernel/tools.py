@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from powerloop.kernel.calls import Effect
 from powerloop.kernel.ids import CallId, SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject
+from powerloop.kernel.queues import QueueName
 from powerloop.kernel.waits import Wait
 
 DepsT_co = TypeVar("DepsT_co", covariant=True)
@@ -44,6 +45,8 @@ class ToolSpec:
     timeout: timedelta | None = None
     #: Whether a person must allow its calls; `None`: nobody is asked.
     approval: Approval | None = None
+    #: Where its calls run; `None`: in the process that runs the send.
+    queue: QueueName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,8 @@ class ToolContext(Generic[DepsT_co]):
     agent: str
     #: The same after every crash: pass it to the outside world (`Effect.KEYED`).
     idempotency_key: str
-    #: How many times the send was claimed; 1 unless a process died or handed over.
+    #: How many times the send was claimed, or the call where it has a queue of its own; 1 unless a process
+    #: died or handed over.
     attempt: int
     #: The agent's `deps`: what the application wants its tools to have.
     deps: DepsT_co

@@ -4,9 +4,8 @@ A tool that has to wait returns one of these instead of its result. Its send is 
 and nothing else, until whoever resolves the wait stores the result and wakes it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -14,6 +13,7 @@ from powerloop.kernel.ids import CallId
 from powerloop.kernel.interactions import InteractionKind
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Block
+from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sessions import Lifecycle
 
 
@@ -56,7 +56,30 @@ class Spawn:
     lifecycle: Lifecycle = Lifecycle.LINKED
 
 
-Wait: TypeAlias = Question | Spawn
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sleep:
+    """Wait for a time: so long from now, or until then. One of the two is given."""
+
+    lasts: timedelta | None = None
+    #: Aware.
+    until: datetime | None = None
+    #: The result of the call, once the time has come.
+    result: str = "The time has come."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """Wait for a worker of another queue, which runs the call. Tools do not return it: their spec says so."""
+
+    queue: QueueName
+    #: What the call runs with.
+    arguments: JSONObject
+    #: Whether a person has changed the arguments, of which the model is to be told.
+    edited: bool = False
+
+
+#: What a tool may return to wait for.
+Wait: TypeAlias = Question | Spawn | Sleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +87,4 @@ class ToolWait:
     """That a call, instead of ending, waits."""
 
     call_id: CallId
-    wait: Wait
-
-
-def waits_of(waits: Sequence[ToolWait], kind: type[Question] | type[Spawn]) -> tuple[ToolWait, ...]:
-    """Those of one kind, in their order."""
-    return tuple(one for one in waits if isinstance(one.wait, kind))
+    wait: Wait | Queued

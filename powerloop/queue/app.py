@@ -1,7 +1,7 @@
 """The Celery app: every setting of it, with its reason."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -36,6 +36,7 @@ def create_app(
     *,
     drain_timeout: timedelta | None = None,
     client_queue: bool = True,
+    tool_queues: Sequence[QueueName] = (),
     visibility_timeout: timedelta = _VISIBILITY_TIMEOUT,
 ) -> Celery:
     """A Celery app that publishes and consumes our queues. It has no tasks yet, and is nobody's current app.
@@ -45,6 +46,7 @@ def create_app(
         drain_timeout: How long our worker pool waits at a shutdown; the pool's own default unless given.
         client_queue: Whether workers consume ``celery`` too, where clients publish that name no queue. Switch
         it off where somebody else's app has that queue on the same broker: its tasks are unknown here.
+        tool_queues: Queues that tools have of their own; workers consume them too.
         visibility_timeout: After how long Redis has an unfinished message delivered once more.
 
     Raises:
@@ -52,7 +54,9 @@ def create_app(
     """
     scheme = broker_scheme(broker_url)
     app = Celery("powerloop", broker=broker_url, amqp=GuardedAMQP, set_as_current=False)
-    app.conf.update(_task_settings(client_queue=client_queue))
+    app.conf.update(
+        _task_settings(_queues(tool_queues, client_queue=client_queue), client_queue=client_queue)
+    )
     app.conf.update(_worker_settings())
     app.conf.update(_broker_settings(scheme, visibility_timeout))
     if drain_timeout is not None:
@@ -60,9 +64,9 @@ def create_app(
     return app
 
 
-def _task_settings(*, client_queue: bool) -> dict[str, Any]:
+def _task_settings(queues: Sequence[Queue], *, client_queue: bool) -> dict[str, Any]:
     return {
-        "task_queues": _queues(client_queue=client_queue),
+        "task_queues": queues,
         "task_routes": {
             SEND_TASK: {"queue": SEND_QUEUE},
             SUBAGENT_TASK: {"queue": SUBAGENT_QUEUE},
@@ -178,14 +182,14 @@ def _redis_options(visibility_timeout: timedelta) -> Mapping[str, Any]:
     }
 
 
-def _queues(*, client_queue: bool) -> list[Queue]:
+def _queues(tool_queues: Sequence[QueueName], *, client_queue: bool) -> Sequence[Queue]:
     """What workers consume unless ``-Q`` says otherwise.
 
     Queues that clients publish to are declared as a client with default settings declares them, as RabbitMQ
     refuses a second declaration that differs.
     """
     names = [ENQUEUE_QUEUE, CLIENT_QUEUE] if client_queue else [ENQUEUE_QUEUE]
-    return [*map(work_queue, SEND_QUEUES), *map(_queue, names)]
+    return [*map(work_queue, (*SEND_QUEUES, *tool_queues)), *map(_queue, names)]
 
 
 def work_queue(name: QueueName) -> Queue:

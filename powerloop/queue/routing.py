@@ -31,6 +31,9 @@ SEND_TASK: Final = f"{TASK_PREFIX}{Kind.SEND}"
 #: The same for the send of a sub-agent: it is seen, routed and scaled apart.
 SUBAGENT_TASK: Final = f"{TASK_PREFIX}{Kind.SUBAGENT}"
 
+#: One call of a tool that has a queue of its own; the argument is the id of the tool task.
+TOOL_TASK: Final = f"{TASK_PREFIX}{Kind.TOOL}"
+
 #: A producer without a database hands in a send, as keyword arguments.
 ENQUEUE_TASK: Final = "powerloop.enqueue"
 ENQUEUE_QUEUE: Final = ENQUEUE_TASK

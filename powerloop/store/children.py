@@ -13,10 +13,10 @@ from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.ports.journal import NewChild, Suspension
 from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Lifecycle, SessionStatus
 from powerloop.kernel.subagents import delivery_of, is_told, outcome_at_start, outcome_of
+from powerloop.kernel.suspension import NewChild, Suspension
 from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Run

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Executable, delete, insert, select, update
+from sqlalchemy import Connection, Executable, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from powerloop.kernel.errors import StoreUnavailable
@@ -13,17 +13,21 @@ from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import SendStatus
+from powerloop.kernel.tool_tasks import HeldTask, TaskStatus
 from powerloop.store.columns import after, now
 from powerloop.store.database import Row
 from powerloop.store.engine import POSTGRES_OPTIONS, parse_address, sync_engine
 from powerloop.store.faults import broke_off, worded
 from powerloop.store.patience import answered_within
 from powerloop.store.readiness import is_in
-from powerloop.store.schema import lane_marks, sends, worker_leases
+from powerloop.store.schema import lane_marks, sends, tool_tasks, worker_leases
 
 #: A renewal that takes longer than a lease lasts is none: rather try again.
 _HASTE: Final = {"connect_timeout": "2", "tcp_user_timeout": "2000"}
 _ANSWER_WITHIN_S: Final = 2.0
+
+#: A task that was cancelled so long ago was heard of by any heartbeat.
+_LATELY: Final = timedelta(minutes=1)
 
 
 class SqlLeases:
@@ -52,6 +56,21 @@ class SqlLeases:
                 session_id=row["session_id"],
                 epoch=row["epoch"],
                 cancel_requested=row["cancel_requested_at"] is not None,
+            )
+            for row in rows
+        ]
+
+    def held_tasks(self, worker: WorkerId) -> Sequence[HeldTask]:
+        columns = (tool_tasks.c.id, tool_tasks.c.attempt, tool_tasks.c.status, sends.c.cancel_requested_at)
+        held = select(*columns).join(sends, sends.c.id == tool_tasks.c.send_id)
+        lately = or_(tool_tasks.c.ended_at.is_(None), tool_tasks.c.ended_at > after(-_LATELY))
+        running_or_not = tool_tasks.c.status.in_((TaskStatus.RUNNING.value, TaskStatus.CANCELLED.value))
+        rows = self._run(held.where(tool_tasks.c.owner == worker, lately, running_or_not))
+        return [
+            HeldTask(
+                task_id=row["id"],
+                attempt=row["attempt"],
+                cancelled=row["status"] == TaskStatus.CANCELLED or row["cancel_requested_at"] is not None,
             )
             for row in rows
         ]

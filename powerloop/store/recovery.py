@@ -9,17 +9,14 @@ An owner that is alive after all, but could not renew its lease in time, loses i
 an executor asks for a running send, under its session's lock. The epoch rises with the next claim.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
-    ScalarSelect,
     Select,
     and_,
-    case,
     delete,
     exists,
     func,
@@ -30,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.ids import SessionId
 from powerloop.kernel.interactions import InteractionStatus, expire
 from powerloop.kernel.ports.lease import Held
@@ -39,8 +37,9 @@ from powerloop.kernel.subagents import PARENT_ENDED
 from powerloop.store.acceptance import SENDS
 from powerloop.store.advancing import advance
 from powerloop.store.children import IS_ORPHAN
-from powerloop.store.columns import after, now
+from powerloop.store.columns import now
 from powerloop.store.database import Database
+from powerloop.store.lateness import ago, is_alive, is_overdue, is_overtaken
 from powerloop.store.readiness import SOME_CALL_WAITS, is_in, readied
 from powerloop.store.resolving import resolve_call, wake
 from powerloop.store.rows import cancel_row, interaction_of, send_of, session_of
@@ -50,17 +49,12 @@ from powerloop.store.schema import (
     lane_marks,
     sends,
     sessions,
+    tool_calls,
     worker_leases,
 )
 
-#: The most often that a dispatch in vain doubles the patience with the next one.
-_DOUBLINGS: Final = 6
 #: Sessions with a queue that one call of `advance` looks at. The next call looks at those after them.
 _WINDOW: Final = 1_000
-
-
-def _alive(owner: ColumnElement[str]) -> ColumnElement[bool]:
-    return exists().where(worker_leases.c.id == owner, worker_leases.c.expires_at > now())
 
 
 _RUNNING: Final = is_in(SendStatus.RUNNING)
@@ -82,29 +76,19 @@ class SqlRecovery:
         dead = [row["owner"] for row in await self._database.read(_DEAD_OWNERS)]
         if not dead:
             return ()
-        orphaned = and_(_RUNNING, sends.c.owner.in_(dead), ~_alive(sends.c.owner))
+        orphaned = and_(_RUNNING, sends.c.owner.in_(dead), ~is_alive(sends.c.owner))
         return await self._make_ready(orphaned, limit)
 
     async def overtaken(self, margin: timedelta, limit: int) -> Sequence[Send]:
         marks = await self._database.read(select(lane_marks))
         if not marks:
             return ()
-        behind = [
-            and_(
-                sends.c.queue == mark["queue"],
-                sends.c.priority == mark["priority"],
-                sends.c.dispatched_at < mark["dispatched_at"] - margin,
-            )
-            for mark in marks
-        ]
-        return await self._make_ready(and_(_READY, or_(*behind)), limit)
+        return await self._make_ready(and_(_READY, is_overtaken(sends, marks, margin)), limit)
 
     async def overdue(self, age: timedelta, lanes: Collection[Lane], limit: int) -> Sequence[Send]:
         if not lanes:
             return ()
-        # The first bound is the loosest of those that the second may be: the one to search the index by.
-        late = and_(sends.c.dispatched_at < _ago(age), sends.c.dispatched_at < _last_awaited(age))
-        return await self._make_ready(and_(_READY, _is_among(lanes), late), limit)
+        return await self._make_ready(and_(_READY, is_overdue(sends, age, lanes)), limit)
 
     async def resume(self, limit: int) -> Sequence[Send]:
         asked_to_end, out_of_time = sends.c.cancel_requested_at.is_not(None), sends.c.deadline_at <= now()
@@ -128,6 +112,20 @@ class SqlRecovery:
             for question in expired:
                 await resolve_call(run, question, expire(question))
             return await wake(run, {question.send_id for question in expired})
+
+    async def rouse(self, limit: int) -> Sequence[Send]:
+        async with self._database.transaction() as run:
+            found = await run(
+                _SLEEPING.limit(limit).with_for_update(of=sessions, key_share=True, skip_locked=True)
+            )
+            if not found:
+                return ()
+            calls = [(row["send_id"], row["round"], row["call_index"]) for row in found]
+            place = tuple_(tool_calls.c.send_id, tool_calls.c.round, tool_calls.c.call_index)
+            slept = update(tool_calls).where(place.in_(calls), _HAS_SLEPT)
+            values = {"status": CallStatus.DONE.value, "result": tool_calls.c.wake_result, "ended_at": now()}
+            rows = await run(slept.values(values).returning(tool_calls.c.send_id))
+            return await wake(run, {row["send_id"] for row in rows})
 
     async def cancel_orphans(self, limit: int) -> Sequence[Send]:
         async with self._database.transaction() as run:
@@ -163,11 +161,11 @@ class SqlRecovery:
         return await self._make_ready(theirs, len(claims))
 
     async def forget_leases(self, age: timedelta) -> int:
-        ran_out = delete(worker_leases).where(worker_leases.c.expires_at < _ago(age))
+        ran_out = delete(worker_leases).where(worker_leases.c.expires_at < ago(age))
         return len(await self._database.write(ran_out.returning(worker_leases.c.id)))
 
     async def forget_cancels(self, age: timedelta) -> int:
-        old = delete(early_cancels).where(early_cancels.c.requested_at < _ago(age))
+        old = delete(early_cancels).where(early_cancels.c.requested_at < ago(age))
         return len(await self._database.write(old.returning(early_cancels.c.send_id)))
 
     async def _make_ready(self, lost: ColumnElement[bool], limit: int) -> Sequence[Send]:
@@ -184,30 +182,6 @@ class SqlRecovery:
         return [send_of(row) for row in rows]
 
 
-def _is_among(lanes: Collection[Lane]) -> ColumnElement[bool]:
-    """Whether a send waits in one of the lanes: queue by queue, as the index of ready sends is searched."""
-    priorities: defaultdict[str, list[int]] = defaultdict(list)
-    for lane in lanes:
-        priorities[lane.queue].append(lane.priority)
-    return or_(
-        *(
-            and_(sends.c.queue == queue, sends.c.priority.in_(several))
-            for queue, several in sorted(priorities.items())
-        )
-    )
-
-
-def _ago(span: timedelta) -> ScalarSelect[datetime]:
-    """The database's clock so long ago, asked once per statement: an index can be searched by it."""
-    return select(after(-span)).scalar_subquery()
-
-
-def _last_awaited(age: timedelta) -> ColumnElement[datetime]:
-    """How old the last dispatch of a send must be, which grows with how many were in vain."""
-    steps = ((sends.c.dispatches <= n + 1, _ago(age * 2**n)) for n in range(_DOUBLINGS))
-    return case(*steps, else_=_ago(age * 2**_DOUBLINGS))
-
-
 def _owners_that_are_dead() -> Select[str]:
     """Owners of running sends that have no lease that runs.
 
@@ -217,7 +191,7 @@ def _owners_that_are_dead() -> Select[str]:
     owners = select(lowest).where(_RUNNING).cte("owners", recursive=True)
     following = select(lowest).where(_RUNNING, sends.c.owner > owners.c.owner).scalar_subquery()
     owners = owners.union_all(select(following).where(owners.c.owner.is_not(None)))
-    return select(owners.c.owner).where(owners.c.owner.is_not(None), ~_alive(owners.c.owner))
+    return select(owners.c.owner).where(owners.c.owner.is_not(None), ~is_alive(owners.c.owner))
 
 
 def _busy_sessions(after_id: SessionId) -> Select[str, bool]:
@@ -241,7 +215,19 @@ _DEAD_OWNERS: Final = _owners_that_are_dead()
 _IS_OVER: Final = and_(
     # As the condition of the partial index says it.
     interactions.c.status == literal(InteractionStatus.OPEN.value, literal_execute=True),
-    interactions.c.expires_at <= _ago(timedelta(0)),
+    interactions.c.expires_at <= ago(timedelta(0)),
+)
+_HAS_SLEPT: Final = and_(
+    # As the condition of the partial index says it.
+    tool_calls.c.status == literal(CallStatus.WAITING.value, literal_execute=True),
+    tool_calls.c.wakes_at <= ago(timedelta(0)),
+)
+#: Calls that have slept, with their sessions, which are to be locked.
+_SLEEPING: Final = (
+    select(tool_calls.c.send_id, tool_calls.c.round, tool_calls.c.call_index)
+    .join(sessions, sessions.c.id == tool_calls.c.session_id)
+    .where(_HAS_SLEPT)
+    .order_by(tool_calls.c.wakes_at)
 )
 #: Open questions whose time is over, with their sessions, which are to be locked.
 _EXPIRING: Final = (

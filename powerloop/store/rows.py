@@ -127,6 +127,7 @@ def call_of(row: Row) -> ToolCall:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         approved=bool(row["approved"]),
+        wakes_at=row["wakes_at"],
     )
 
 

@@ -13,6 +13,8 @@ from powerloop.store.postgres import PostgresAcceptance, PostgresJournal
 from powerloop.store.recovery import SqlRecovery
 from powerloop.store.sends import SqlSends
 from powerloop.store.sessions import SqlSessions
+from powerloop.store.task_recovery import SqlTaskRecovery
+from powerloop.store.tool_tasks import SqlToolTasks
 from powerloop.store.usage import SqlUsage
 
 
@@ -42,6 +44,8 @@ class SqlStore:
         self._usage = SqlUsage(self._database)
         self._explaining = SqlExplaining(self._database)
         self._recovery = SqlRecovery(self._database)
+        self._tool_tasks = SqlToolTasks(self._database)
+        self._task_recovery = SqlTaskRecovery(self._database)
 
     @property
     def sessions(self) -> SqlSessions:
@@ -74,6 +78,14 @@ class SqlStore:
     @property
     def recovery(self) -> SqlRecovery:
         return self._recovery
+
+    @property
+    def tool_tasks(self) -> SqlToolTasks:
+        return self._tool_tasks
+
+    @property
+    def task_recovery(self) -> SqlTaskRecovery:
+        return self._task_recovery
 
     async def open(self) -> None:
         await check(self._url, self._policy)

@@ -25,6 +25,7 @@ def tool(
     timeout: timedelta | None = None,
     approval: ApprovalOption = "never",
     approval_within: timedelta | None = None,
+    queue: str | None = None,
 ) -> FunctionTool[P, R_co]: ...
 
 
@@ -38,6 +39,7 @@ def tool(
     timeout: timedelta | None = None,
     approval: ApprovalOption = "never",
     approval_within: timedelta | None = None,
+    queue: str | None = None,
 ) -> Callable[[Callable[P, R_co]], FunctionTool[P, R_co]]: ...
 
 
@@ -52,6 +54,7 @@ def tool(
     timeout: timedelta | None = None,
     approval: ApprovalOption = "never",
     approval_within: timedelta | None = None,
+    queue: str | None = None,
 ) -> object:
     """Make a tool of a function: ``@tool``, ``@tool(effect="read")`` or ``tool(instance.method)``.
 
@@ -78,6 +81,11 @@ def tool(
             them, and returns `True`, `False` or what the person is to be asked; it may be async. Where it
             raises, a person is asked. Nobody is asked of arguments that do not fit.
         approval_within: How long a person may take to answer; then the call is denied. By default for ever.
+        queue: A Celery queue where its calls run, as ``powerloop.tool`` tasks, on workers that consume it
+            (``powerloop worker --queues browser``; a worker that names no queues consumes all): for tools
+            that need a machine, a program or a process pool of their own. The send waits for them without a
+            slot. ``timeout`` counts from when the call begins there. By default they run in the process that
+            runs the send, as all do in `AsyncPowerLoop.local`.
 
     Raises:
         InvalidInput: the function is not one that a model can call, or an option is wrong.
@@ -97,6 +105,7 @@ def tool(
             concurrent=concurrent,
             timeout=timeout,
             approval=make_approval(approval, approval_within, label),
+            queue=queue,
         )
         return FunctionTool(
             inner,

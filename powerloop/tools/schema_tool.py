@@ -24,6 +24,7 @@ def schema_tool(
     timeout: timedelta | None = None,
     approval: ApprovalOption = "never",
     approval_within: timedelta | None = None,
+    queue: str | None = None,
 ) -> FunctionTool[..., Any]:
     """Make a tool of a handler that takes its arguments as one dict: ``handler(arguments)``.
 
@@ -42,6 +43,7 @@ def schema_tool(
         timeout: How long one call may take.
         approval: Whether a person must allow a call before it runs.
         approval_within: How long a person may take to answer; then the call is denied.
+        queue: A Celery queue where its calls run, on workers that consume it.
 
     Raises:
         InvalidInput: the schema is not valid, or the handler takes neither one argument nor two, or an option
@@ -57,6 +59,7 @@ def schema_tool(
         concurrent=concurrent,
         timeout=timeout,
         approval=make_approval(approval, approval_within, name),
+        queue=queue,
     )
     return FunctionTool(
         handler,

@@ -6,6 +6,7 @@ from typing import Any
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolUnknown
+from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import Send
 from powerloop.kernel.tools import ToolContext
 from powerloop.kernel.waits import Question, ToolWait
@@ -14,6 +15,7 @@ from powerloop.tools.capped import DEFAULT_RESULT_CAP, Capped
 from powerloop.tools.finding_out import find_out
 from powerloop.tools.function import FunctionTool
 from powerloop.tools.invocation import Invocation, Step, Wrapper
+from powerloop.tools.queued import queued
 from powerloop.tools.reported import reported
 from powerloop.tools.results import as_result
 from powerloop.tools.threads import DEFAULT_LIMIT, ToolThreads
@@ -28,9 +30,17 @@ class AgentToolbox:
     Args:
         threads: How many blocking tools run at the same time; more wait for their turn.
         result_cap: The most characters of a result that the model sees; the whole is kept beside it.
+        in_place: Whether calls of tools that have a queue of their own run here all the same: since this is
+            who serves it, or the only process there is.
     """
 
-    def __init__(self, *, threads: int = DEFAULT_LIMIT, result_cap: int = DEFAULT_RESULT_CAP) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = DEFAULT_LIMIT,
+        result_cap: int = DEFAULT_RESULT_CAP,
+        in_place: bool = False,
+    ) -> None:
         self._threads = ToolThreads(threads)
         self._validated = Validated()
         #: What happens around each call, from the outside in.
@@ -38,8 +48,10 @@ class AgentToolbox:
             Capped(result_cap),
             reported,
             self._validated,
+            *(() if in_place else (queued,)),
             timed,
         )
+        self._in_place = in_place
         self._carry_out: Step = self._perform
         for wrapper in reversed(wrappers):
             self._carry_out = partial(wrapper, then=self._carry_out)
@@ -52,6 +64,11 @@ class AgentToolbox:
             text = str(ToolUnknown(call.name, [tool.spec.name for tool in agent.tools]))
             return ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=text)
         return await self._carry_out(invocation)
+
+    def queue_of(self, agent: Agent, call: ToolCall) -> QueueName | None:
+        if self._in_place:
+            return None
+        return next((tool.spec.queue for tool in agent.tools if tool.spec.name == call.name), None)
 
     async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
         invocation = None if call.approved else _invocation(agent, send, call)

@@ -12,7 +12,7 @@ from powerloop.kernel.errors import ToolRaised
 from powerloop.kernel.interactions import InteractionKind
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.subagents import SPEC_FIELDS
-from powerloop.kernel.waits import Question, Spawn, Wait
+from powerloop.kernel.waits import Question, Sleep, Spawn, Wait
 from powerloop.tools.mending import place
 from powerloop.tools.valid_schema import schema_problems
 
@@ -38,6 +38,8 @@ def checked_wait(wait: Wait) -> Wait:
 def _plain(wait: Wait) -> Wait:
     if isinstance(wait, Spawn):
         return replace(wait, content=tuple(wait.content), spec=_json(wait.spec))
+    if isinstance(wait, Sleep):
+        return replace(wait, result=clean_text(wait.result))
     return replace(
         wait,
         prompt=clean_text(wait.prompt),
@@ -57,6 +59,8 @@ def _problems(wait: Wait) -> Iterator[str]:
             yield from _question_problems(wait)
         case Spawn():
             yield from _spawn_problems(wait)
+        case Sleep():
+            yield from _sleep_problems(wait)
 
 
 def _question_problems(question: Question) -> Iterator[str]:
@@ -78,6 +82,15 @@ def _spawn_problems(spawn: Spawn) -> Iterator[str]:
         yield "the agent's input is empty"
     for key in sorted(set(spawn.spec or ()) - SPEC_FIELDS):
         yield f"a spec has no {key!r}; it may have {', '.join(sorted(SPEC_FIELDS))}"
+
+
+def _sleep_problems(sleep: Sleep) -> Iterator[str]:
+    if (sleep.lasts is None) == (sleep.until is None):
+        yield "it sleeps either for a span of time or until an instant"
+    if sleep.lasts is not None and not timedelta(0) < sleep.lasts <= MAX_WITHIN:
+        yield f"lasts={sleep.lasts!r} is no span of time up to {MAX_WITHIN.days} days"
+    if sleep.until is not None and sleep.until.tzinfo is None:
+        yield f"until={sleep.until!r} does not say in which time zone"
 
 
 def _refusal(problems: list[str]) -> ToolRaised:

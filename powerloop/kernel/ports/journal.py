@@ -6,12 +6,10 @@ from typing import Protocol
 
 from powerloop.kernel.calls import NewToolCall, ToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
-from powerloop.kernel.interactions import NewInteraction
-from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Block, Message, NewMessage
 from powerloop.kernel.ports.accounts import Accounts
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendError, SendStatus, StopReason
-from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.suspension import Suspended, Suspension
 from powerloop.kernel.usage import ModelCallEntry
 
 
@@ -44,45 +42,6 @@ class Committed:
     cancel_requested: bool
     #: Whether sends wait to be merged into this one (`Policy.STEER`).
     steering: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewChild:
-    """A sub-agent to be started."""
-
-    #: The call that starts it.
-    call_id: CallId
-    #: Its session, with its origin.
-    session: NewSession
-    send_id: SendId
-    content: tuple[Block, ...]
-    metadata: JSONObject
-    priority: int
-    lineage: Lineage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspension:
-    """What the calls of a round wait for, once all others have ended."""
-
-    interactions: tuple[NewInteraction, ...] = ()
-    children: tuple[NewChild, ...] = ()
-    #: The most sub-agents of the whole tree, those that have ended included.
-    max_descendants: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspended:
-    """What a suspension brought about."""
-
-    #: Whether the send waits now. If it does not, it is still running, and the claim still holds: its end was
-    #: asked for (nothing was written then), or no call waits (any more).
-    waiting: bool
-    cancel_requested: bool
-    #: Whether the time of its budget is over: nothing was written then either.
-    out_of_time: bool = False
-    #: The sends of the sub-agents, to be published.
-    started: tuple[Send, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +218,8 @@ class Journal(Accounts, Protocol):
 
         The interactions are open, and their calls `IN_DOUBT` or `WAITING`. The sessions and sends of the
         sub-agents are written, and their calls `WAITING`, or `DONE` with a receipt where they are not
-        awaited; those that are more than the tree may have are not written, and their calls `FAILED`.
+        awaited; those that are more than the tree may have are not written, and their calls `FAILED`. The
+        tool tasks are queued, and their calls `WAITING`; calls that sleep are `WAITING` until their time.
 
         Sets strikes to 0. If the end of the send was asked for, or the time of its budget is over, nothing is
         written: it does not wait.
@@ -273,7 +233,7 @@ class Journal(Accounts, Protocol):
 
     async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
         """running → completed, failed or cancelled, and the session goes on to its next send that has not
-        ended. Open interactions of the send are withdrawn.
+        ended. Open interactions of the send are withdrawn, and its tool tasks cancelled.
 
         The end of a sub-agent resolves the wait of its parent's call in the same transaction, with
         `subagents.outcome_of` as its result, and makes the parent queued if that was the last; or accepts a

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from powerloop.kernel.ids import Epoch, SendId, SessionId, WorkerId
 from powerloop.kernel.queues import Lane
+from powerloop.kernel.tool_tasks import HeldTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,11 @@ class Leases(Protocol):
 
     def held(self, worker: WorkerId) -> Sequence[Held]:
         """The sends that run under this worker."""
+        ...
+
+    def held_tasks(self, worker: WorkerId) -> Sequence[HeldTask]:
+        """The tool tasks that run under this worker, and those that did until they were cancelled, not long
+        ago."""
         ...
 
     def raise_marks(self, marks: Mapping[Lane, datetime]) -> None:

@@ -48,6 +48,14 @@ class Recovery(Protocol):
         """
         ...
 
+    async def rouse(self, limit: int) -> Sequence[Send]:
+        """waiting → done, for calls that sleep until a time that has come.
+
+        At most `limit` calls, those first whose time came first. Returns the sends that waited for nothing
+        else: waiting → queued.
+        """
+        ...
+
     async def cancel_orphans(self, limit: int) -> Sequence[Send]:
         """Ask for the end of sub-agents that are bound to a send which was cancelled or has failed.
 

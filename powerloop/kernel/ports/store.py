@@ -13,6 +13,7 @@ from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.explain import Explaining
 from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
+from powerloop.kernel.ports.tool_tasks import TaskRecovery, ToolTasks
 from powerloop.kernel.ports.usage import UsageLedger
 from powerloop.kernel.sends import Accepted, Cancellation, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import NewSession, Session, SessionStatus
@@ -275,6 +276,12 @@ class Store(Protocol):
 
     @property
     def recovery(self) -> Recovery: ...
+
+    @property
+    def tool_tasks(self) -> ToolTasks: ...
+
+    @property
+    def task_recovery(self) -> TaskRecovery: ...
 
     async def open(self) -> None:
         """Connect, and check (or, where the policy allows, bring about) the schema.

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import Finding, ToolCall, ToolOutcome
+from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import Send
 from powerloop.kernel.waits import Question, ToolWait
 
@@ -14,7 +15,8 @@ class Toolbox(Protocol):
     async def call(
         self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
     ) -> ToolOutcome | ToolWait:
-        """Run the call to its end, or to what it waits for.
+        """Run the call to its end, or to what it waits for. One that is to run elsewhere (`queue_of`) waits
+        for that, if there is nothing wrong with it.
 
         An unknown tool, arguments that do not match the schema, a tool that raises or takes too long: each is
         a `FAILED` outcome whose text tells the model what to do about it. Only cancellation raises.
@@ -25,6 +27,10 @@ class Toolbox(Protocol):
             call: What the model asked for.
             malformed: What the model wrote where its arguments were not a JSON object.
         """
+        ...
+
+    def queue_of(self, agent: Agent, call: ToolCall) -> QueueName | None:
+        """Where the call is to run; `None`: here."""
         ...
 
     async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:

@@ -7,10 +7,10 @@ from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.ids import CallId, SendId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.ports.journal import NewChild, Suspension
 from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Lifecycle, SessionStatus
 from powerloop.kernel.subagents import delivery_of, is_told, outcome_at_start, outcome_of
+from powerloop.kernel.suspension import NewChild, Suspension
 from powerloop.store.inputs import checked_send, checked_session, send_name
 from powerloop.store.memory.acceptance import accept_in
 from powerloop.store.memory.interactions import wake

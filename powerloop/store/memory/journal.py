@@ -7,34 +7,21 @@ from powerloop.kernel.budgets import Reservation, Spending
 from powerloop.kernel.calls import CallStatus, NewToolCall, ToolCall
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import CallId, Epoch, SendId, SessionId, WorkerId
-from powerloop.kernel.interactions import (
-    Interaction,
-    InteractionKind,
-    InteractionStatus,
-    NewInteraction,
-)
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage, Role
-from powerloop.kernel.ports.journal import (
-    Committed,
-    Ending,
-    Finished,
-    Merged,
-    ModelCommit,
-    ResultsCommit,
-    Suspended,
-    Suspension,
-)
+from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendStatus
 from powerloop.kernel.sessions import Session
+from powerloop.kernel.suspension import Suspended, Suspension
 from powerloop.store.encoding import cleaned, cleaned_content
 from powerloop.store.inputs import SAME_CALL, cleaned_error, send_name, session_name
 from powerloop.store.ledger import last_round, total_usage
 from powerloop.store.memory.budgets import is_out_of_time, reserve, settle
-from powerloop.store.memory.children import start_children, tell_parent
+from powerloop.store.memory.children import tell_parent
 from powerloop.store.memory.state import State, waits
 from powerloop.store.memory.steering import merge
+from powerloop.store.memory.waiting import begin_waits, stop_tasks
 
 
 class MemoryJournal:
@@ -124,9 +111,7 @@ class MemoryJournal:
             return Suspended(waiting=False, cancel_requested=True)
         if is_out_of_time(self._state, send):
             return Suspended(waiting=False, cancel_requested=False, out_of_time=True)
-        for new in suspension.interactions:
-            self._open(send, new)
-        started = start_children(self._state, send, suspension)
+        started = begin_waits(self._state, send, suspension)
         waiting = any(map(waits, self._state.calls.get(send.id, {}).values()))
         status = SendStatus.WAITING if waiting else SendStatus.RUNNING
         self._state.sends[send.id] = replace(send, status=status, strikes=0)
@@ -142,6 +127,7 @@ class MemoryJournal:
         session = self._state.append(session, send.id, fence.epoch, ending.messages)
         self._state.end_calls(send.id, ending.outcomes)
         self._state.withdraw(send.id)
+        stop_tasks(self._state, send.id)
         self._state.enter(send, last_round(ending), ending.entries)
         settle(self._state, fence, ending.entries)
         self._state.sends[send.id] = replace(
@@ -166,34 +152,6 @@ class MemoryJournal:
             attempt=send.attempt - 1,
             strikes=max(send.strikes - 1, 0),
             owner=None,
-        )
-
-    def _open(self, send: Send, new: NewInteraction) -> None:
-        calls = self._state.calls.get(send.id, {})
-        call = calls.get(CallId(clean_text(new.call_id)))
-        if call is None or call.status.is_final:
-            return
-        in_doubt = new.kind is InteractionKind.IN_DOUBT
-        calls[call.id] = replace(call, status=CallStatus.IN_DOUBT if in_doubt else CallStatus.WAITING)
-        now = self._state.clock.now()
-        self._state.interactions[new.id] = Interaction(
-            id=new.id,
-            kind=new.kind,
-            status=InteractionStatus.OPEN,
-            session_id=send.session_id,
-            send_id=send.id,
-            call_id=call.id,
-            tool=call.name,
-            arguments=call.arguments,
-            prompt=clean_text(new.prompt),
-            schema=None if new.schema is None else cleaned(new.schema),
-            choices=tuple(cleaned(list(new.choices))),
-            default=cleaned(new.default),
-            expires_at=None if new.within is None else now + new.within,
-            answer=None,
-            actor="",
-            created_at=now,
-            closed_at=None,
         )
 
     def _is_free(self, head: Send, worker: WorkerId) -> bool:

@@ -7,6 +7,7 @@ from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import SendStatus
+from powerloop.kernel.tool_tasks import HeldTask, TaskStatus
 from powerloop.store.memory.store import MemoryStore
 
 
@@ -31,6 +32,19 @@ class MemoryLeases:
             )
             for send in sends
             if send.status is SendStatus.RUNNING and send.owner == worker
+        ]
+
+    def held_tasks(self, worker: WorkerId) -> Sequence[HeldTask]:
+        tasks = list(self._state.tasks.values())
+        return [
+            HeldTask(
+                task_id=task.id,
+                attempt=task.attempt,
+                cancelled=task.status is TaskStatus.CANCELLED
+                or self._state.sends[task.send_id].cancel is not None,
+            )
+            for task in tasks
+            if task.owner == worker and task.status in (TaskStatus.RUNNING, TaskStatus.CANCELLED)
         ]
 
     def raise_marks(self, marks: Mapping[Lane, datetime]) -> None:

@@ -12,6 +12,7 @@ from powerloop.store.memory.budgets import is_out_of_time
 from powerloop.store.memory.children import is_orphan
 from powerloop.store.memory.interactions import expire_questions
 from powerloop.store.memory.state import State, waits
+from powerloop.store.memory.waiting import rouse
 
 #: The most often that a dispatch in vain doubles the patience with the next one.
 _DOUBLINGS = 6
@@ -56,6 +57,9 @@ class MemoryRecovery:
 
     async def expire(self, limit: int) -> Sequence[Send]:
         return expire_questions(self._state, limit)
+
+    async def rouse(self, limit: int) -> Sequence[Send]:
+        return rouse(self._state, limit)
 
     async def cancel_orphans(self, limit: int) -> Sequence[Send]:
         orphans = [send for send in self._state.sends.values() if is_orphan(self._state, send)][:limit]

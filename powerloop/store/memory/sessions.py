@@ -109,6 +109,8 @@ class MemorySessions:
         self._state.ledger[:] = [row for row in self._state.ledger if row.send_id not in set(gone)]
         for question in [one for one in self._state.interactions.values() if one.session_id == session.id]:
             del self._state.interactions[question.id]
+        for task in [one for one in self._state.tasks.values() if one.session_id == session.id]:
+            del self._state.tasks[task.id]
         self._state.messages.pop(session.id, None)
         del self._state.sessions[session.id]
 

@@ -10,7 +10,7 @@ from powerloop.kernel.budgets import Account, Spending
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.clock import Clock
 from powerloop.kernel.errors import Fenced
-from powerloop.kernel.ids import CallId, Epoch, InteractionId, SendId, Seq, SessionId, WorkerId
+from powerloop.kernel.ids import CallId, Epoch, InteractionId, SendId, Seq, SessionId, TaskId, WorkerId
 from powerloop.kernel.interactions import Interaction, InteractionStatus
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.messages import Message, NewMessage
@@ -18,6 +18,7 @@ from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import CancelRequest, Fence, Send, SendStatus
 from powerloop.kernel.sessions import Session
+from powerloop.kernel.tool_tasks import ToolTask
 from powerloop.kernel.usage import ModelCallEntry
 from powerloop.store.encoding import cleaned, cleaned_content
 from powerloop.store.ledger import cleaned_entry
@@ -62,6 +63,11 @@ class State:
     reservations: dict[SendId, dict[SendId, Spending]] = field(default_factory=dict)
     #: When the time of sends with a budget is over.
     deadlines: dict[SendId, datetime] = field(default_factory=dict)
+    #: Calls that run on queues of their own, and how many times each was made ready for a worker.
+    tasks: dict[TaskId, ToolTask] = field(default_factory=dict)
+    task_dispatches: Counter[TaskId] = field(default_factory=Counter)
+    #: The results that calls have once they have slept.
+    wake_results: dict[tuple[SendId, CallId], str] = field(default_factory=dict)
     #: How many times each send was made ready for a worker.
     dispatches: Counter[SendId] = field(default_factory=Counter)
     #: How far the queues were taken, per lane.

@@ -11,6 +11,7 @@ from powerloop.store.memory.recovery import MemoryRecovery
 from powerloop.store.memory.sends import MemorySends
 from powerloop.store.memory.sessions import MemorySessions
 from powerloop.store.memory.state import LedgerRow, State
+from powerloop.store.memory.tool_tasks import MemoryTaskRecovery, MemoryToolTasks
 from powerloop.store.memory.usage import MemoryUsage
 
 
@@ -31,6 +32,8 @@ class MemoryStore:
         self._usage = MemoryUsage(self.state)
         self._explaining = MemoryExplaining(self.state)
         self._recovery = MemoryRecovery(self.state)
+        self._tool_tasks = MemoryToolTasks(self.state)
+        self._task_recovery = MemoryTaskRecovery(self.state)
 
     @property
     def sessions(self) -> MemorySessions:
@@ -63,6 +66,14 @@ class MemoryStore:
     @property
     def recovery(self) -> MemoryRecovery:
         return self._recovery
+
+    @property
+    def tool_tasks(self) -> MemoryToolTasks:
+        return self._tool_tasks
+
+    @property
+    def task_recovery(self) -> MemoryTaskRecovery:
+        return self._task_recovery
 
     @property
     def ledger(self) -> Sequence[LedgerRow]:

@@ -11,22 +11,14 @@ from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage, Role
-from powerloop.kernel.ports.journal import (
-    Committed,
-    Ending,
-    Finished,
-    Merged,
-    ModelCommit,
-    ResultsCommit,
-    Suspended,
-    Suspension,
-)
+from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendStatus
 from powerloop.kernel.sessions import Session
+from powerloop.kernel.suspension import Suspended, Suspension
 from powerloop.store.acceptance import SENDS
 from powerloop.store.advancing import advance
 from powerloop.store.budgets import is_out_of_time, reserve, settle
-from powerloop.store.children import start_children, tell_parent
+from powerloop.store.children import tell_parent
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
 from powerloop.store.heads import find_head, is_head
@@ -36,7 +28,6 @@ from powerloop.store.portable.acceptance import PortableAcceptance
 from powerloop.store.portable.locking import lock_fenced, lock_session
 from powerloop.store.portable.writing import (
     append,
-    ask,
     bill,
     change_send,
     change_session,
@@ -48,6 +39,7 @@ from powerloop.store.readiness import SOME_CALL_WAITS
 from powerloop.store.rows import call_of, cancel_row, messages_of, new_call_row, send_of
 from powerloop.store.schema import early_cancels, messages, sends, tool_calls, worker_leases
 from powerloop.store.steering import merge
+from powerloop.store.waiting import begin_waits, stop_tasks
 
 
 class PortableJournal:
@@ -158,9 +150,7 @@ class PortableJournal:
                 return Suspended(waiting=False, cancel_requested=True)
             if await is_out_of_time(run, fence):
                 return Suspended(waiting=False, cancel_requested=False, out_of_time=True)
-            for new in suspension.interactions:
-                await ask(run, send, new)
-            started = await start_children(run, send, suspension)
+            started = await begin_waits(run, send, suspension)
             waiting = bool(await run(select(sends.c.id).where(sends.c.id == send.id, SOME_CALL_WAITS)))
             status = SendStatus.WAITING if waiting else SendStatus.RUNNING
             await change_send(run, send.id, status=status.value, strikes=0)
@@ -179,6 +169,7 @@ class PortableJournal:
             await _end(run, send, ending)
             await end_calls(run, send.id, ending.outcomes)
             await withdraw(run, send.id)
+            await stop_tasks(run, send.id)
             await bill(run, send, last_round(ending), ending.entries)
             next_head = await advance(run, session)
             parent = await tell_parent(run, await _send(run, send.id)) if lineage else None

@@ -86,6 +86,12 @@ WITH held AS (
            closed_at = clock_timestamp()
       FROM mine
      WHERE i.send_id = mine.id AND i.status = 'open'
+), stopped AS (
+    UPDATE powerloop.tool_tasks AS t
+       SET status = 'cancelled',
+           ended_at = clock_timestamp()
+      FROM mine
+     WHERE t.send_id = mine.id AND t.status IN ('queued', 'running')
 ), next AS (
     UPDATE powerloop.sends AS x
        SET dispatched_at = clock_timestamp(),

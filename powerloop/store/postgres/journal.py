@@ -11,17 +11,9 @@ from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage
-from powerloop.kernel.ports.journal import (
-    Committed,
-    Ending,
-    Finished,
-    Merged,
-    ModelCommit,
-    ResultsCommit,
-    Suspended,
-    Suspension,
-)
+from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send
+from powerloop.kernel.suspension import Suspended, Suspension
 from powerloop.kernel.usage import ModelCallEntry
 from powerloop.store.advancing import advance_session
 from powerloop.store.database import Database, Row

@@ -11,6 +11,7 @@ from powerloop.store.schema.conversations import (
 )
 from powerloop.store.schema.declaring import SCHEMA, TOKEN_COLUMNS, metadata
 from powerloop.store.schema.operations import agents, early_cancels, lane_marks, worker_leases
+from powerloop.store.schema.tool_tasks import tool_tasks
 
 __all__ = [
     "SCHEMA",
@@ -27,5 +28,6 @@ __all__ = [
     "sends",
     "sessions",
     "tool_calls",
+    "tool_tasks",
     "worker_leases",
 ]

@@ -49,6 +49,7 @@ _BEHIND = text(f"status = '{SendStatus.QUEUED}' AND dispatched_at IS NULL")
 _WAITING = text(f"status = '{SendStatus.WAITING}'")
 _OPEN = text(f"status = '{InteractionStatus.OPEN}'")
 _EXPIRING = text(f"status = '{InteractionStatus.OPEN}' AND expires_at IS NOT NULL")
+_ASLEEP = text(f"status = '{CallStatus.WAITING}' AND wakes_at IS NOT NULL")
 _RUNNING = text(f"status = '{SendStatus.RUNNING}'")
 
 sessions = Table(
@@ -216,6 +217,9 @@ tool_calls = Table(
     Column("ended_at", Instant),
     # Whether a person has said that it may run, as it is.
     Column("approved", Boolean, nullable=False, server_default=false()),
+    # Until when it sleeps, or slept, and the result that it has then.
+    Column("wakes_at", Instant),
+    Column("wake_result", Text),
     PrimaryKeyConstraint("send_id", "round", "call_index"),
     CheckConstraint("length(id) >= 1", name="id_length"),
     CheckConstraint("round >= 1 AND call_index >= 0", name="place"),
@@ -223,6 +227,8 @@ tool_calls = Table(
     one_of("status", CallStatus),
     CheckConstraint(f"(status IN ({_FINAL_CALLS})) = (ended_at IS NOT NULL)", name="final_has_ended"),
     CheckConstraint(f"(status IN ({_FINAL_CALLS})) = (result IS NOT NULL)", name="final_has_result"),
+    CheckConstraint("(wakes_at IS NULL) = (wake_result IS NULL)", name="sleep_is_whole"),
+    Index("ix_tool_calls_asleep", "wakes_at", **partial(_ASLEEP)),
 )
 # Some providers put a proof of thousands of characters into the id: too long for an index of Postgres.
 Index("uq_tool_calls_id", tool_calls.c.send_id, func.md5(tool_calls.c.id), unique=True).ddl_if(

@@ -16,11 +16,12 @@ from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
-from powerloop.kernel.ports.journal import Ending, ModelCommit, Suspension
+from powerloop.kernel.ports.journal import Ending, ModelCommit
 from powerloop.kernel.ports.lease import Leases
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Accepted, Claim, NewSend, Send, SendStatus, StopReason
 from powerloop.kernel.sessions import NewSession, Session
+from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 from powerloop.store import migrate, open_leases, open_store
 from powerloop.store.memory import MemoryLeases, MemoryStore

@@ -3,9 +3,9 @@
 from powerloop.kernel.ids import CallId, SendId, SessionId
 from powerloop.kernel.limits import TreeLimits
 from powerloop.kernel.messages import TextBlock
-from powerloop.kernel.ports.journal import NewChild, Suspension
 from powerloop.kernel.sends import Lineage
 from powerloop.kernel.sessions import Lifecycle, NewSession, Origin
+from powerloop.kernel.suspension import NewChild, Suspension
 
 LIMITS = TreeLimits(depth=4, breadth=10, total=50)
 

@@ -7,8 +7,8 @@ import pytest
 
 from powerloop.kernel.budgets import Limit, Spending
 from powerloop.kernel.limits import Budget
-from powerloop.kernel.ports.journal import Suspension
 from powerloop.kernel.sends import SendStatus
+from powerloop.kernel.suspension import Suspension
 from tests.conformance.store import charging
 from tests.conformance.store.charging import refused, succeeded
 

@@ -7,10 +7,11 @@ import pytest
 from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.messages import TextBlock
-from powerloop.kernel.ports.journal import ResultsCommit, Suspension
+from powerloop.kernel.ports.journal import ResultsCommit
 from powerloop.kernel.queues import SEND_QUEUE, Lane
 from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.subagents import child_of
+from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.waits import Spawn, SpawnMode
 from powerloop.testing.factories import make_agent, make_call
 

@@ -7,9 +7,10 @@ import pytest
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.ids import CallId, SendId, SessionId, WorkerId
 from powerloop.kernel.messages import ImageBlock, NewMessage, ReasoningBlock, Role, TextBlock, ToolCallBlock
-from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
+from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
 from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.sends import SendError, StopReason
+from powerloop.kernel.suspension import Suspension
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 

@@ -8,8 +8,8 @@ import pytest
 from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.errors import InteractionClosed, InvalidInput
 from powerloop.kernel.interactions import NO_ANSWER_NOTE, InteractionKind, InteractionStatus
-from powerloop.kernel.ports.journal import Suspension
 from powerloop.kernel.sends import SendStatus
+from powerloop.kernel.suspension import Suspension
 
 INPUT, APPROVAL, IN_DOUBT = InteractionKind.INPUT, InteractionKind.APPROVAL, InteractionKind.IN_DOUBT
 SIZE = {"type": "object", "properties": {"size": {"enum": ["S", "M"]}}, "required": ["size"]}

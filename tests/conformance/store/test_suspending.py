@@ -3,8 +3,9 @@
 from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.interactions import InteractionKind, InteractionStatus
-from powerloop.kernel.ports.journal import Ending, ResultsCommit, Suspended, Suspension
+from powerloop.kernel.ports.journal import Ending, ResultsCommit
 from powerloop.kernel.sends import SendStatus
+from powerloop.kernel.suspension import Suspended, Suspension
 
 
 async def doubtful(desk, *call_ids, worker="worker-1"):

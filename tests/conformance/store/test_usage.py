@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from powerloop.kernel.messages import TextBlock
-from powerloop.kernel.ports.journal import Suspension
 from powerloop.kernel.ports.usage import UsageQuery
 from powerloop.kernel.sends import Claim
 from powerloop.kernel.subagents import child_of
+from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.usage import (
     CallOutcome,
     ModelCallEntry,

@@ -20,9 +20,10 @@ from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import Interaction, InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock
-from powerloop.kernel.ports.journal import ModelCommit, Suspension
+from powerloop.kernel.ports.journal import ModelCommit
 from powerloop.kernel.sends import NewSend
 from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 from powerloop.store import SqlStore, open_store
 

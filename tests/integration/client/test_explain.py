@@ -19,8 +19,9 @@ from powerloop.kernel.explain import Cause
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, ToolCallBlock
-from powerloop.kernel.ports.journal import ModelCommit, Suspension
+from powerloop.kernel.ports.journal import ModelCommit
 from powerloop.kernel.sends import Claim
+from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.sweep import Sweeper
 from powerloop.queue import RedisSessionLocks
 from powerloop.queue.locks import KEY

@@ -11,9 +11,10 @@ from powerloop.kernel.errors import InteractionClosed
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock
-from powerloop.kernel.ports.journal import ModelCommit, Suspension
+from powerloop.kernel.ports.journal import ModelCommit
 from powerloop.kernel.sends import NewSend
 from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.suspension import Suspension
 from powerloop.llm.script import Script, ScriptedCall, Turn
 from powerloop.store import open_store
 

@@ -12,11 +12,12 @@ from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, Worke
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
-from powerloop.kernel.ports.journal import Ending, ModelCommit, NewChild, ResultsCommit, Suspension
+from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
 from powerloop.kernel.ports.lease import Leases
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Claim, Lineage, NewSend, Send, SendError, StopReason
 from powerloop.kernel.sessions import Lifecycle, NewSession, Origin
+from powerloop.kernel.suspension import NewChild, Suspension
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 
 ENTRY = ModelCallEntry(

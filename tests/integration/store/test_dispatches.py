@@ -6,7 +6,8 @@ from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import user_message
-from powerloop.kernel.ports.journal import ModelCommit, Suspension
+from powerloop.kernel.ports.journal import ModelCommit
+from powerloop.kernel.suspension import Suspension
 from powerloop.store import open_store
 
 CALL = NewToolCall(id=CallId("call"), name="look", arguments={}, effect=Effect.ONCE, index=0)

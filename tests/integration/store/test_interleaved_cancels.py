@@ -8,8 +8,9 @@ from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.ids import CallId, InteractionId, SendId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, TextBlock
-from powerloop.kernel.ports.journal import Committed, ModelCommit, ResultsCommit, Suspended, Suspension
+from powerloop.kernel.ports.journal import Committed, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import CancelEffect, SendStatus
+from powerloop.kernel.suspension import Suspended, Suspension
 from powerloop.store.advancing import advance_session
 
 HOLD = "SELECT 1 FROM powerloop.sessions WHERE id = 'session' FOR UPDATE"

@@ -8,8 +8,9 @@ import pytest
 from powerloop.kernel.errors import Fenced
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.messages import user_message
-from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit, Suspension
+from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import SendStatus, StopReason
+from powerloop.kernel.suspension import Suspension
 
 MESSAGE = user_message("late")
 

@@ -28,7 +28,7 @@ from powerloop.kernel.sends import Cancellation, NewSend, Send
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.tools import ToolSpec
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
-from powerloop.kernel.waits import Question, Spawn, ToolWait, Wait
+from powerloop.kernel.waits import Question, Queued, Sleep, Spawn, ToolWait, Wait
 from powerloop.store.memory import MemoryLeases, MemoryStore
 from powerloop.testing.factories import make_agent
 
@@ -133,17 +133,24 @@ class FunctionToolbox:
     #: What probes find out, by the tool's name; nothing where there is none.
     findings: dict[str, Finding] = field(default_factory=dict)
     probed: list[str] = field(default_factory=list)
+    #: Where calls run that do not run here, by the tool's name.
+    queues: dict[str, QueueName] = field(default_factory=dict)
     #: What people are asked before calls run, by the tool's name.
     approvals: dict[str, Question] = field(default_factory=dict)
 
     async def call(
         self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
     ) -> ToolOutcome | ToolWait:
+        if queue := self.queues.get(call.name):
+            return ToolWait(call_id=call.id, wait=Queued(queue=queue, arguments=dict(call.arguments)))
         self.called.append(call.id)
         text = await self.functions[call.name](call)
-        if isinstance(text, Question | Spawn):
+        if isinstance(text, Question | Spawn | Sleep):
             return ToolWait(call_id=call.id, wait=text)
         return ToolOutcome(call_id=call.id, status=CallStatus.DONE, text=text)
+
+    def queue_of(self, agent: Agent, call: ToolCall) -> QueueName | None:
+        return self.queues.get(call.name)
 
     async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
         return self.approvals.get(call.name) if not call.approved else None
@@ -270,7 +277,6 @@ def script() -> Any:
         asks = staticmethod(asks)
         tool = NamedTool
         hang = staticmethod(hang)
-        hang_call = staticmethod(hang)
         writes = staticmethod(writes)
         returns = staticmethod(returns)
 

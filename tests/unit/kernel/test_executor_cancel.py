@@ -62,7 +62,7 @@ async def test_the_next_send_of_the_session_runs_at_once(house, script, eventual
 async def test_calls_that_are_cut_off_get_results_that_say_how_far_they_came(house, script, eventually):
     tools = [script.tool("done"), script.tool("running"), script.tool("later", concurrent=False)]
     here = house(make_agent(tools=tuple(tools)))
-    here.toolbox.functions.update(done=script.returns("42"), running=script.hang_call)
+    here.toolbox.functions.update(done=script.returns("42"), running=script.hang)
     here.model.answers = [script.asks(("c1", "done"), ("c2", "running"), ("c3", "later"))]
     send_id, executor = await here.accept(), here.executor()
     drive = asyncio.create_task(executor.drive(send_id))
@@ -184,7 +184,7 @@ async def test_a_tool_that_ignores_its_cancellation_holds_nothing_up(house, scri
 
 async def test_a_waiting_send_is_ended_by_the_worker_that_takes_it_next(house, script, eventually):
     here = house(make_agent(tools=(script.tool("pay", Effect.ONCE, concurrent=False),)))
-    here.toolbox.functions["pay"] = script.hang_call
+    here.toolbox.functions["pay"] = script.hang
     here.model.answers = [script.asks(("c1", "pay"))]
     send_id, dead = await here.accept(), here.executor()
     drive = asyncio.create_task(dead.drive(send_id))

@@ -22,7 +22,7 @@ def died_paying(house, script, eventually) -> Callable[..., Any]:
     async def build(*, more: tuple[str, ...] = ()) -> tuple[Any, SendId]:
         tools = (script.tool("pay", Effect.ONCE, concurrent=False), script.tool("find"))
         here = house(make_agent(tools=tools))
-        here.toolbox.functions.update(pay=script.hang_call, find=script.returns("A-17"))
+        here.toolbox.functions.update(pay=script.hang, find=script.returns("A-17"))
         calls = (("c1", "pay"), *((f"c{n}", name) for n, name in enumerate(more, start=2)))
         here.model.answers = [script.asks(*calls), script.says("Done.")]
         send_id, dead = await here.accept(), here.executor()
@@ -133,7 +133,7 @@ async def test_a_send_that_kills_its_process_each_time_fails_as_poison(house, sc
 
 async def test_a_commit_in_between_proves_that_a_send_is_no_poison(house, script, eventually):
     here = house(make_agent(tools=(script.tool("find"),)))
-    here.toolbox.functions["find"] = script.hang_call
+    here.toolbox.functions["find"] = script.hang
     here.model.answers = [script.hang, script.hang, script.asks(("c1", "find")), script.says("Done.")]
     send_id = await here.accept()
     for number in range(5):

@@ -88,7 +88,7 @@ async def test_a_cancelled_drive_hands_its_send_over_first(house, script, eventu
 
 async def test_a_dead_workers_send_goes_on_after_its_last_commit(house, script, eventually):
     here = house(make_agent(tools=(script.tool("find"), script.tool("count"))))
-    here.toolbox.functions.update(find=script.returns("A-17"), count=script.hang_call)
+    here.toolbox.functions.update(find=script.returns("A-17"), count=script.hang)
     here.model.answers = [script.asks(("c1", "find"), ("c2", "count")), script.says("Done.")]
     send_id = await here.accept()
     dead = here.executor()

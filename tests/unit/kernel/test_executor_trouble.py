@@ -15,7 +15,7 @@ from powerloop.testing.factories import make_agent
 
 async def test_an_activation_that_comes_while_a_suspended_send_lets_go_is_not_lost(house, script, eventually):
     here = house(make_agent(tools=(script.tool("pay", Effect.ONCE, concurrent=False),)))
-    here.toolbox.functions["pay"] = script.hang_call
+    here.toolbox.functions["pay"] = script.hang
     here.model.answers = [script.asks(("c1", "pay")), script.says("Paid.")]
     send_id, dead = await here.accept(), here.executor()
     drive = asyncio.create_task(dead.drive(send_id))

@@ -31,6 +31,10 @@ class Leases:
         self._meet("held")
         return [HELD]
 
+    def held_tasks(self, worker: WorkerId) -> list[Any]:
+        self._meet("held_tasks")
+        return []
+
     def raise_marks(self, marks: Any) -> None:
         self._meet("raise_marks")
 
@@ -60,7 +64,7 @@ class Told:
             marks=Marks(),
             ttl=TTL,
             on_dead=self._die,
-            on_held=self.held.extend,
+            on_held=lambda sends, tasks: self.held.extend(sends),
         )
 
     def renew(self) -> None:

@@ -31,7 +31,7 @@ class Visit:
         await self.task
 
     async def _stay(self, quarantine: Quarantine, send: Send) -> None:
-        async with quarantine.admit(send) as self.on_commit:
+        async with quarantine.admit(send, is_to_end=send.cancel is not None) as self.on_commit:
             self.is_in = True
             await self._leaving.wait()
 

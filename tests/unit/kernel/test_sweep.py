@@ -12,10 +12,11 @@ from powerloop.kernel.errors import StoreUnavailable
 from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import TextBlock, user_message
-from powerloop.kernel.ports.journal import ModelCommit, Suspension
+from powerloop.kernel.ports.journal import ModelCommit
 from powerloop.kernel.queues import SEND_QUEUE, SEND_QUEUES, Lane, QueueName, lanes_of
 from powerloop.kernel.sends import Claim, NewSend, SendStatus
 from powerloop.kernel.sessions import NewSession
+from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.sweep import Sweeper, SweepOptions
 from powerloop.store.memory import MemoryLeases, MemoryStore
 
@@ -64,7 +65,7 @@ class House:
         self.leases = MemoryLeases(self.store)
         self.queue = Queue()
         options = SweepOptions(margin=timedelta(seconds=5), age=timedelta(seconds=5))
-        self.sweeper = Sweeper(self.store.recovery, self.queue, self.clock, options)
+        self.sweeper = Sweeper(self.store.recovery, self.store.task_recovery, self.queue, self.clock, options)
 
     async def accept(self, number: int = 1, *, priority: int = 0) -> SendId:
         session = SessionId(f"session-{number}")

@@ -132,6 +132,10 @@ class _Tables:
             ),
             _check("ck_tool_calls_final_has_ended", f"(status IN ({_FINAL_CALLS})) = (ended_at IS NOT NULL)"),
             _check("ck_tool_calls_final_has_result", f"(status IN ({_FINAL_CALLS})) = (result IS NOT NULL)"),
+            _check("ck_tool_calls_sleep_is_whole", "(wakes_at IS NULL) = (wake_result IS NULL)"),
+        )
+        self._index(
+            "ix_tool_calls_asleep", "tool_calls", ["wakes_at"], "status = 'waiting' AND wakes_at IS NOT NULL"
         )
         name = "id" if self._is_sqlite else sa.func.md5(sa.column("id"))
         self._index("uq_tool_calls_id", "tool_calls", ["send_id", name], unique=True)
@@ -274,6 +278,8 @@ def _call_columns() -> list[sa.Column[Any]]:
         sa.Column("started_at", _INSTANT),
         sa.Column("ended_at", _INSTANT),
         sa.Column("approved", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("wakes_at", _INSTANT),
+        sa.Column("wake_result", sa.Text()),
     ]
 
 

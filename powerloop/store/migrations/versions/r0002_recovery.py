@@ -17,13 +17,14 @@ _EXPIRING = sa.text("status = 'open' AND expires_at IS NOT NULL")
 
 
 def upgrade(op: Operations) -> None:
-    """Make the seven tables."""
+    """Make the eight tables."""
     schema = None if op.get_context().dialect.name == "sqlite" else "powerloop"
     _interactions(op, schema)
     _budgets(op, schema)
     _reservations(op, schema)
     _of_recovery(op, schema)
     _of_workers(op, schema)
+    _tool_tasks(op, schema)
 
 
 def _of_recovery(op: Operations, schema: str | None) -> None:
@@ -73,6 +74,55 @@ def _of_workers(op: Operations, schema: str | None) -> None:
         sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="ck_agents_name_length"),
         schema=schema,
     )
+
+
+def _tool_tasks(op: Operations, schema: str | None) -> None:
+    op.create_table(
+        "tool_tasks",
+        *map(_text, ("id", "session_id", "send_id", "root_id", "call_id", "tool", "queue")),
+        sa.Column("arguments", _JSON, nullable=False),
+        sa.Column("edited", sa.Boolean(), nullable=False),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        _text("status"),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in ("attempt", "strikes", "dispatches")),
+        sa.Column("owner", sa.Text()),
+        sa.Column("created_at", _INSTANT, nullable=False),
+        sa.Column("dispatched_at", _INSTANT, nullable=False),
+        sa.Column("started_at", _INSTANT),
+        sa.Column("ended_at", _INSTANT),
+        sa.PrimaryKeyConstraint("id", name="pk_tool_tasks"),
+        _reference("tool_tasks", "send_id", _of(schema, "sends.id")),
+        *_task_checks(),
+        schema=schema,
+    )
+    op.create_index("ix_tool_tasks_send_id", "tool_tasks", ["send_id"], schema=schema)
+    for name, columns, condition in (
+        ("ix_tool_tasks_ready", ["queue", "priority", "dispatched_at"], sa.text("status = 'queued'")),
+        ("ix_tool_tasks_owned", ["owner", "ended_at"], sa.text("owner IS NOT NULL")),
+    ):
+        op.create_index(
+            name,
+            "tool_tasks",
+            columns,
+            schema=schema,
+            postgresql_where=condition,
+            sqlite_where=condition,
+        )
+
+
+def _task_checks() -> list[sa.CheckConstraint]:
+    conditions = {
+        "id_length": "length(id) BETWEEN 1 AND 200",
+        "queue_length": "length(queue) BETWEEN 1 AND 200",
+        "status": "status IN ('queued', 'running', 'ended', 'cancelled')",
+        "priority": "priority BETWEEN 0 AND 9",
+        "not_negative": "attempt >= 0 AND strikes >= 0 AND dispatches >= 0",
+        "final_has_ended": "(status IN ('ended', 'cancelled')) = (ended_at IS NOT NULL)",
+        "running_has_owner": "status <> 'running' OR owner IS NOT NULL",
+    }
+    return [
+        sa.CheckConstraint(condition, name=f"ck_tool_tasks_{name}") for name, condition in conditions.items()
+    ]
 
 
 def _interactions(op: Operations, schema: str | None) -> None:
