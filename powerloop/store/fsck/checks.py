@@ -53,6 +53,10 @@ def _of(invariant: str, *checks: tuple[str, str]) -> Iterable[Check]:
     return (Check(invariant=invariant, name=name, title=title) for name, title in checks)
 
 
+def _at_rest(invariant: str, *checks: tuple[str, str]) -> Iterable[Check]:
+    return (Check(invariant=invariant, name=name, title=title, at_rest=True) for name, title in checks)
+
+
 CHECKS: Final = (
     *_of(
         "I1",
@@ -60,11 +64,15 @@ CHECKS: Final = (
         ("standstill", "No session stands at a send that has ended."),
         ("turns", "Only the head of a session is dispatched, runs or waits."),
         ("waits", "A send that waits has a call that waits."),
-        ("awaited", "A call that waits has a question that is open or a sub-agent that has not ended."),
+        ("awaited", "A call that waits has a question, a sub-agent or a tool task that is open, or a time."),
+        ("tasks", "A tool task that has not ended has a call that waits for it."),
         ("told", "A sub-agent that has ended has told its parent."),
     ),
-    Check(
-        invariant="I1", name="driven", title="Every send that has not ended is being driven.", at_rest=True
+    *_at_rest(
+        "I1",
+        ("driven", "Every send that has not ended is being driven."),
+        ("tasks_driven", "Every tool task that has not ended is being driven."),
+        ("sleepers", "Every call whose time has come is awake."),
     ),
     *_of(
         "I2",

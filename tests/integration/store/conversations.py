@@ -8,16 +8,18 @@ from decimal import Decimal
 from powerloop.kernel.budgets import Spending
 from powerloop.kernel.calls import CallStatus, Effect, NewToolCall, ToolOutcome
 from powerloop.kernel.endings import CutOff, cancelled, failure
-from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
+from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, TaskId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import NewMessage, Role, TextBlock, ToolCallBlock, ToolResultBlock
 from powerloop.kernel.ports.journal import Ending, ModelCommit, ResultsCommit
 from powerloop.kernel.ports.lease import Leases
 from powerloop.kernel.ports.store import Store
+from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import Claim, Lineage, NewSend, Send, SendError, StopReason
 from powerloop.kernel.sessions import Lifecycle, NewSession, Origin
-from powerloop.kernel.suspension import NewChild, Suspension
+from powerloop.kernel.suspension import NewChild, NewSleep, Suspension
+from powerloop.kernel.tool_tasks import NewToolTask
 from powerloop.kernel.usage import CallOutcome, ModelCallEntry, Usage
 
 ENTRY = ModelCallEntry(
@@ -35,7 +37,8 @@ class Conversations:
     """``talk``: sends that are ``done``, ``broken``, ``stopped`` and ``doubtful``, and one ``behind`` them;
     ``busy``: one that is ``working``; ``line``: one at the ``head``; ``idle``: none; ``thrift`` and ``help``:
     ``frugal`` and its sub-agent ``helping``, which share a budget and call models; ``home``: a ``parent``
-    that waits for its sub-agent ``child``, and was told of the end of ``grown``."""
+    that waits for its sub-agent ``child``, and was told of the end of ``grown``; ``shop``: one that is
+    ``patient``, with a call ``queued`` on a queue of its own, one ``run`` there, and one ``asleep``."""
 
     store: Store
     leases: Leases
@@ -44,7 +47,7 @@ class Conversations:
     async def hold(self) -> None:
         """Hold them all."""
         await asyncio.to_thread(self.leases.renew, ALIVE, timedelta(minutes=5))
-        for name in ("talk", "busy", "line", "idle", "thrift", "help", "home"):
+        for name in ("talk", "busy", "line", "idle", "thrift", "help", "home", "shop"):
             await self.store.sessions.create(NewSession(id=SessionId(self.prefix + name), agent="support"))
         sends = [
             await self._accept("talk", name) for name in ("done", "broken", "stopped", "doubtful", "behind")
@@ -57,6 +60,7 @@ class Conversations:
         await self._accept("line", "head")
         await self._spend(await self._claim(await self._accept("thrift", "frugal")))
         await self._delegate(await self._claim(await self._accept("home", "parent")))
+        await self._queue(await self._claim(await self._accept("shop", "patient")))
 
     async def _accept(self, session: str, name: str) -> Send:
         new = NewSend(
@@ -113,6 +117,25 @@ class Conversations:
         children = (self._child(claim, "delegated", "child"), self._child(claim, "told", "grown"))
         await self.store.journal.suspend(claim.fence, Suspension(children=children, max_descendants=2))
         await self.store.sends.cancel(children[1].send_id)
+
+    async def _queue(self, claim: Claim) -> None:
+        await self._ask(claim, 1, "queued", "run", "asleep")
+        tasks = tuple(
+            NewToolTask(
+                id=TaskId(f"{self.prefix}task-{name}"),
+                call_id=CallId(name),
+                tool="look",
+                queue=QueueName("browser"),
+                arguments={},
+                edited=False,
+            )
+            for name in ("queued", "run")
+        )
+        nap = NewSleep(call_id=CallId("asleep"), lasts=timedelta(hours=1), until=None, result="good morning")
+        await self.store.journal.suspend(claim.fence, Suspension(tasks=tasks, sleeps=(nap,)))
+        task = await self.store.tool_tasks.find(tasks[1].id)
+        assert task is not None
+        assert await self.store.tool_tasks.claim(task, ALIVE)
 
     def _child(self, claim: Claim, call_id: str, name: str) -> NewChild:
         parent = claim.send

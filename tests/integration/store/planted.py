@@ -33,6 +33,36 @@ PLANTED = [
         {"send": "doubtful"},
     ),
     ("awaited", "UPDATE interactions SET status = 'withdrawn', closed_at = now()", {"send": "doubtful"}),
+    ("awaited", "DELETE FROM tool_tasks WHERE id = 'task-run'", {"send": "patient", "call": "run"}),
+    (
+        "awaited",
+        "UPDATE tool_calls SET wakes_at = NULL, wake_result = NULL WHERE id = 'asleep'",
+        {"send": "patient", "call": "asleep"},
+    ),
+    (
+        "tasks",
+        "UPDATE tool_calls SET status = 'done', result = 'x', ended_at = '2100-01-01' WHERE id = 'queued'",
+        {"send": "patient", "task": "task-queued", "call_status": "done"},
+    ),
+    (
+        "tasks",
+        (
+            "UPDATE sends SET status = 'completed', stop_reason = 'end_turn', ended_at = '2100-01-01' "
+            "WHERE id = 'patient'"
+        ),
+        {"task": "task-run", "status": "running"},
+    ),
+    (
+        "tasks_driven",
+        "UPDATE tool_tasks SET dispatched_at = now() - interval '1 h' WHERE id = 'task-queued'",
+        {"task": "task-queued", "queue": "browser"},
+    ),
+    ("tasks_driven", "DELETE FROM worker_leases", {"task": "task-run", "owner": "alive"}),
+    (
+        "sleepers",
+        "UPDATE tool_calls SET wakes_at = now() - interval '1 h' WHERE id = 'asleep'",
+        {"send": "patient", "call": "asleep"},
+    ),
     ("awaited", "DELETE FROM sends WHERE id = 'child'", {"send": "parent", "call": "delegated"}),
     (
         "told",
