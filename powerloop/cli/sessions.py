@@ -110,12 +110,31 @@ def close(session_id: SessionArgument, as_json: AsJson = False) -> None:
     console.value(row(closed))
 
 
+@session.command("pause")
+def pause(session_id: SessionArgument, as_json: AsJson = False) -> None:
+    """Start no more sends of a session; those that come wait."""
+    console = Console.output(as_json)
+    paused = with_loop(lambda loop: loop.pause_session(session_id))
+    console.say(f"{paused.id} is paused.")
+    console.value(row(paused))
+
+
+@session.command("resume")
+def resume(session_id: SessionArgument, as_json: AsJson = False) -> None:
+    """Start sends of a session again."""
+    console = Console.output(as_json)
+    resumed = with_loop(lambda loop: loop.resume_session(session_id))
+    console.say(f"{resumed.id} goes on.")
+    console.value(row(resumed))
+
+
 def row(item: Session) -> dict[str, object]:
     """A session as a row."""
     return {
         "id": item.id,
         "agent": item.agent,
         "status": item.status.value,
+        "paused_at": item.paused_at,
         "policy": item.policy.value,
         "pending": item.pending,
         "messages": item.seq,

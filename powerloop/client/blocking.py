@@ -162,6 +162,8 @@ class PowerLoop(_Blocking):
     list_sessions = _blocking(AsyncPowerLoop.list_sessions)
     update_session = _blocking(AsyncPowerLoop.update_session)
     close_session = _blocking(AsyncPowerLoop.close_session)
+    pause_session = _blocking(AsyncPowerLoop.pause_session)
+    resume_session = _blocking(AsyncPowerLoop.resume_session)
     delete_session = _blocking(AsyncPowerLoop.delete_session)
     messages = _blocking(AsyncPowerLoop.messages)
     list_sends = _blocking(AsyncPowerLoop.list_sends)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from powerloop.client.publishing import published
 from powerloop.client.verbs import Verbs
 from powerloop.kernel.errors import SessionNotFound
 from powerloop.kernel.ids import Seq, SessionId
@@ -94,6 +95,28 @@ class SessionVerbs(Verbs):
             SessionNotFound: there is none of that id.
         """
         return await self._backend.store.sessions.close(SessionId(session_id))
+
+    async def pause_session(self, session_id: str) -> Session:
+        """Start no send of the session until it is resumed. Sends are still accepted and wait; the one that
+        runs goes on to its end, or until it waits for something; a cancel still ends what it names.
+
+        Its sub-agents have sessions of their own, and go on.
+
+        Raises:
+            SessionNotFound: there is none of that id.
+        """
+        return await self._backend.store.sessions.pause(SessionId(session_id))
+
+    async def resume_session(self, session_id: str) -> Session:
+        """Start sends of the session again.
+
+        Raises:
+            SessionNotFound: there is none of that id.
+        """
+        resumed = await self._backend.store.sessions.resume(SessionId(session_id))
+        if resumed.ready:
+            await published(self._backend.dispatcher, resumed.ready)
+        return resumed.session
 
     async def delete_session(self, session_id: str) -> None:
         """Remove the session and everything in it, for good, and so the sessions of its sub-agents, but for

@@ -85,6 +85,8 @@ class Session:
     steering: int
     created_at: datetime
     updated_at: datetime
+    #: Since when no send of it is claimed; `None`: it is not paused.
+    paused_at: datetime | None = None
 
     @property
     def pending(self) -> int:

@@ -11,6 +11,7 @@ from powerloop.kernel.explain.facts import Lease, SendFacts, Workers
 from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.interactions import Interaction, InteractionStatus
 from powerloop.kernel.sends import Send, SendStatus
+from powerloop.kernel.tool_tasks import ToolTask
 from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Row
@@ -24,8 +25,10 @@ from powerloop.store.schema import (
     sends,
     sessions,
     tool_calls,
+    tool_tasks,
     worker_leases,
 )
+from powerloop.store.task_rows import task_of
 
 #: A process may announce its agents so long before its lease begins, and is not taken for one without them.
 _ANNOUNCED_EARLY: Final = timedelta(minutes=1)
@@ -61,6 +64,8 @@ class SqlExplaining:
             calls=await self._calls(send) if send.status in _STARTED else (),
             questions=await self._questions(send) if waiting else (),
             children=await self._children(send) if waiting else (),
+            tasks=await self._tasks(send) if waiting else (),
+            paused_at=row["paused_at"],
         )
 
     async def _calls(self, send: Send) -> tuple[ToolCall, ...]:
@@ -81,6 +86,12 @@ class SqlExplaining:
         rows = await self._database.read(unended.order_by(sends.c.created_at, sends.c.id))
         return tuple(child for child in map(send_of, rows) if child.lineage and child.lineage.awaited)
 
+    async def _tasks(self, send: Send) -> tuple[ToolTask, ...]:
+        unended = (tool_tasks.c.send_id == send.id, tool_tasks.c.ended_at.is_(None))
+        age = (tool_tasks.c.created_at, tool_tasks.c.id)
+        rows = await self._database.read(select(tool_tasks).where(*unended).order_by(*age))
+        return tuple(map(task_of, rows))
+
 
 def _sighting(send_id: SendId) -> Select[tuple[object, ...]]:
     """The send with what stands in other tables about it, one row each."""
@@ -91,6 +102,7 @@ def _sighting(send_id: SendId) -> Select[tuple[object, ...]]:
     return (
         SENDS.add_columns(
             sessions.c.finished,
+            sessions.c.paused_at,
             agents.c.announced_at,
             lane_marks.c.dispatched_at.label("marked_at"),
             ahead.scalar_subquery().label("ahead"),

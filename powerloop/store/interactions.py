@@ -8,7 +8,7 @@ from powerloop.kernel.errors import InteractionClosed, InteractionNotFound
 from powerloop.kernel.ids import InteractionId, SendId, SessionId
 from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus, resolve
 from powerloop.kernel.jsontypes import JSON, clean_text
-from powerloop.kernel.ports.store import Answered
+from powerloop.kernel.ports.interactions import Answered
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
 from powerloop.store.encoding import cleaned

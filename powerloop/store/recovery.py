@@ -62,7 +62,11 @@ _QUEUED: Final = is_in(SendStatus.QUEUED)
 _BEHIND: Final = and_(_QUEUED, sends.c.dispatched_at.is_(None))
 _ITS_SESSION: Final = exists().where(sessions.c.id == sends.c.session_id)
 _IS_HEAD: Final = _ITS_SESSION.where(sessions.c.finished == sends.c.position - 1).correlate(sends)
-_READY: Final = and_(_QUEUED, sends.c.dispatched_at.is_not(None), _IS_HEAD)
+#: What nobody may claim is not lost.
+_IS_PAUSED: Final = _ITS_SESSION.where(
+    sessions.c.paused_at.is_not(None), sends.c.cancel_requested_at.is_(None)
+).correlate(sends)
+_READY: Final = and_(_QUEUED, sends.c.dispatched_at.is_not(None), _IS_HEAD, ~_IS_PAUSED)
 
 
 class SqlRecovery:

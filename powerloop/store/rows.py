@@ -42,6 +42,7 @@ def session_of(row: Row) -> Session:
         steering=row["steering"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        paused_at=row["paused_at"],
     )
 
 

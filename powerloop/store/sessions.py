@@ -17,16 +17,22 @@ from powerloop.kernel.errors import RowRefused, SessionBusy, SessionExists, Sess
 from powerloop.kernel.ids import Seq, SessionId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Message
+from powerloop.kernel.ports.store import Resumed
+from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.sessions import NewSession, Session, SessionStatus
+from powerloop.store.acceptance import SENDS
 from powerloop.store.children import IS_BOUND
 from powerloop.store.columns import now
 from powerloop.store.containing import having
 from powerloop.store.database import Database, Run
 from powerloop.store.encoding import cleaned
+from powerloop.store.heads import find_head
 from powerloop.store.inputs import checked_session, session_name
-from powerloop.store.portable.writing import add_session
-from powerloop.store.rows import messages_of, session_of
-from powerloop.store.schema import messages, sessions
+from powerloop.store.portable.locking import lock_session
+from powerloop.store.portable.writing import add_session, change_session
+from powerloop.store.readiness import readied
+from powerloop.store.rows import messages_of, send_of, session_of
+from powerloop.store.schema import messages, sends, sessions
 
 
 class SqlSessions:
@@ -96,6 +102,23 @@ class SqlSessions:
             await run(closed.where(sessions.c.id.in_(ids), sessions.c.status == SessionStatus.OPEN.value))
         return await self._get(session_id)
 
+    async def pause(self, session_id: SessionId) -> Session:
+        paused = update(sessions).where(_is(session_id), sessions.c.paused_at.is_(None))
+        await self._database.write(paused.values(paused_at=now(), updated_at=now()))
+        return await self._get(session_id)
+
+    async def resume(self, session_id: SessionId) -> Resumed:
+        async with self._database.transaction() as run:
+            session = await lock_session(run, session_name(session_id))
+            if session is None:
+                raise SessionNotFound(session_id)
+            if session.paused_at is None:
+                return Resumed(session=session, ready=None)
+            await change_session(run, session.id, paused_at=None)
+            head = await find_head(run, session)
+            ready = await _dispatched(run, head) if head and head.status is SendStatus.QUEUED else None
+        return Resumed(session=await self._get(session_id), ready=ready)
+
     async def delete(self, session_id: SessionId) -> None:
         async with self._database.transaction() as run:
             doomed = await _locked(run, session_id)
@@ -122,6 +145,12 @@ class SqlSessions:
         if session is None:
             raise SessionNotFound(session_id)
         return session
+
+
+async def _dispatched(run: Run, head: Send) -> Send:
+    """The head, stamped as dispatched now: its message was dropped while the session was paused."""
+    await run(update(sends).where(sends.c.id == head.id).values(readied()))
+    return send_of((await run(SENDS.where(sends.c.id == head.id)))[0])
 
 
 def _is(session_id: SessionId) -> ColumnElement[bool]:

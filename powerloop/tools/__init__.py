@@ -1,8 +1,9 @@
 """Tools: functions that an agent can call, those that come with it, and the toolbox that calls them."""
 
-from powerloop.kernel.waits import Question, Spawn
+from powerloop.kernel.waits import Question, Sleep, Spawn
 from powerloop.tools.agent_spec import AgentSpec
 from powerloop.tools.builtin.ask_user import ask_user
+from powerloop.tools.builtin.sleep import sleep
 from powerloop.tools.builtin.spawn_agent import spawn_agent
 from powerloop.tools.decorator import tool
 from powerloop.tools.function import FunctionTool
@@ -14,9 +15,11 @@ __all__ = [
     "AgentToolbox",
     "FunctionTool",
     "Question",
+    "Sleep",
     "Spawn",
     "ask_user",
     "schema_tool",
+    "sleep",
     "spawn_agent",
     "tool",
 ]

@@ -124,7 +124,13 @@ class System:
         }
 
     def start_worker(
-        self, *, pool: str = "custom", concurrency: int = 100, ready: bool = True, **more: str
+        self,
+        *,
+        pool: str = "custom",
+        concurrency: int = 100,
+        queues: str = "",
+        ready: bool = True,
+        **more: str,
     ) -> Process:
         """Start a worker, and return when it is ready to take sends, or at once."""
         number = len(self.processes) + 1
@@ -134,6 +140,7 @@ class System:
                 *("celery", "-A", "powerloop.workers", "worker", "-n", f"w{number}@%h"),
                 *("--pool", pool, "-c", str(concurrency), "-l", "INFO"),
                 *("--without-gossip", "--without-mingle"),
+                *(("--queues", queues) if queues else ()),
             ],
             more,
         )

@@ -1,5 +1,5 @@
-"""SIGKILL at each boundary of a send that waits: for sub-agents, a person's answer and a person's approval,
-while it is steered."""
+"""SIGKILL at each boundary of a send that waits: for sub-agents, a person's answer, a person's approval and
+a tool on a queue of its own, while it is steered."""
 
 import asyncio
 from functools import partial
@@ -29,8 +29,14 @@ async def pay(context: ToolContext) -> str:
     await world.post("pay", key=context.idempotency_key, send=context.send_id)
     return "pay: done"
 
+@tool(effect="once", queue="desk")
+async def book(context: ToolContext) -> str:
+    """Book."""
+    await world.post("book", key=context.idempotency_key, send=context.send_id)
+    return "book: done"
+
 scout = Agent(name="scout", model="openai:gpt-test", instructions="Scout.")
-parent = Agent(name="parent", model="openai:gpt-test", tools=[scout.as_tool(), ask_user(), pay])
+parent = Agent(name="parent", model="openai:gpt-test", tools=[scout.as_tool(), ask_user(), pay, book])
 '''
 
 CALLS = Reply(
@@ -39,6 +45,7 @@ CALLS = Reply(
         WireCall(name="scout", arguments={"input": "Scout the south."}),
         WireCall(name="ask_user", arguments={"prompt": "Which way?"}),
         WireCall(name="pay"),
+        WireCall(name="book"),
     )
 )
 ANSWER = Reply(text="All done.")
@@ -53,6 +60,10 @@ POINTS = (
     CrashPoint.AFTER_PUBLISH,
     CrashPoint.BEFORE_FINISH,
     CrashPoint.AFTER_FINISH,
+    CrashPoint.BEFORE_TASK_CLAIM,
+    CrashPoint.AFTER_TASK_CLAIM,
+    CrashPoint.BEFORE_TASK_CONCLUDE,
+    CrashPoint.AFTER_TASK_CONCLUDE,
     CrashPoint.AFTER_START_CALLS,
     CrashPoint.BEFORE_MERGE,
     CrashPoint.AFTER_MERGE,
@@ -84,11 +95,12 @@ async def answer_everything(loop: AsyncPowerLoop, send: SendHandle, world: World
     """Be the person who is asked, and who knows what the world has seen."""
     while True:
         for question in await loop.interactions(session_id=send.session_id):
-            paid = world.count("pay", send=send.id)
+            seen = world.count(question.tool, send=send.id)
+            done = {"action": "done", "result": f"{question.tool}: done"}
             answers = {
                 "input": "north",
                 "approval": {"action": "approve"},
-                "in_doubt": {"action": "done", "result": "pay: done"} if paid else {"action": "run"},
+                "in_doubt": done if seen else {"action": "run"},
             }
             await loop.answer(question.id, answers[question.kind], actor="the person")
         await asyncio.sleep(0.05)
@@ -123,9 +135,10 @@ def was_asked(wire: WireProcess, before: int) -> bool:
 async def check(loop: AsyncPowerLoop, send: SendHandle, world: WorldProcess, point: CrashPoint) -> None:
     messages = await loop.messages(send.session_id)
     results = next(message.content for message in messages if message.role == "tool")
-    assert [block.text for block in results] == ["All quiet.", "All quiet.", "north", "pay: done"], point
+    told = [block.text for block in results]
+    assert told == ["All quiet.", "All quiet.", "north", "pay: done", "book: done"], point
     assert [message.text for message in messages if message.role == "user"][-1] == "You are steered.", point
-    assert world.count("pay", send=send.id) == 1, point
+    assert [world.count(tool, send=send.id) for tool in ("pay", "book")] == [1, 1], point
     asked = await loop.interactions(session_id=send.session_id, status=None)
     assert {question.status for question in asked} == {"answered"}, point
     children = [one for one in await loop.list_sends(agent="scout") if one.root_id == send.id]

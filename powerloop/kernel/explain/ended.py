@@ -5,6 +5,7 @@ from typing import Final
 from powerloop.kernel.explain.explanation import Cause, Explanation
 from powerloop.kernel.explain.facts import Facts
 from powerloop.kernel.explain.words import ago, by_whom, paragraph, plural, quoted
+from powerloop.kernel.sends import StopReason
 
 _POISON: Final = "send.poison"
 
@@ -20,6 +21,13 @@ def completed(facts: Facts) -> Explanation:
     send = facts.rows.send
     why = f" ({send.stop_reason.value})" if send.stop_reason else ""
     rounds = plural(send.rounds, "round")
+    if send.stop_reason is StopReason.BUDGET:
+        return Explanation(
+            code=Cause.BUDGET,
+            text=f"Send {send.id} ended {ago(facts, send.ended_at)}, after {rounds}: its budget, or that of "
+            "a send above it, was used up. What the model had said by then is its output.",
+            hint="Send it again with a larger budget; see what was used: powerloop usage.",
+        )
     return Explanation(
         code=Cause.COMPLETED,
         text=f"Send {send.id} is completed{why}: it ended {ago(facts, send.ended_at)}, after {rounds}.",

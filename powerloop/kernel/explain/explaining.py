@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from powerloop.kernel.explain import ended, queued, started
+from powerloop.kernel.explain import ended, queued, started, waiting
 from powerloop.kernel.explain.explanation import Cause, Explanation, Look
 from powerloop.kernel.explain.facts import Facts
 from powerloop.kernel.explain.words import paragraph, plural
@@ -55,6 +55,7 @@ def _steers(facts: Facts) -> bool:
 _LOOKS: Final[Mapping[SendStatus, Sequence[Look]]] = {
     SendStatus.QUEUED: (
         _behind,
+        queued.paused,
         queued.not_dispatched,
         queued.no_worker,
         queued.agent_unknown,
@@ -70,6 +71,8 @@ _LOOKS: Final[Mapping[SendStatus, Sequence[Look]]] = {
         started.cancel_requested,
         started.waits_for_person,
         started.waits_for_children,
+        waiting.waits_for_tool,
+        waiting.waits_for_time,
         started.waits_for_call,
         started.wait_is_over,
     ),

@@ -13,6 +13,8 @@ class Cause(StrEnum):
 
     # It ended.
     COMPLETED = "completed"
+    #: It ended since its budget, or that of a send above it, was used up.
+    BUDGET = "budget"
     FAILED = "failed"
     #: It failed, or fails when it is taken next: no claim of it came to a commit.
     POISON = "poison"
@@ -29,12 +31,17 @@ class Cause(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     WAITS_FOR_PERSON = "waits_for_person"
     WAITS_FOR_CHILDREN = "waits_for_children"
-    #: It waits for a tool call, and neither a person nor a sub-agent is behind that.
+    #: It waits for calls that run on queues of their own.
+    WAITS_FOR_TOOL = "waits_for_tool"
+    WAITS_FOR_TIME = "waits_for_time"
+    #: It waits for a tool call, and it is not known what for.
     WAITS_FOR_CALL = "waits_for_call"
     #: What it waited for is there, and nobody has woken it yet.
     WAIT_IS_OVER = "wait_is_over"
 
     # It is queued.
+    #: Nobody may claim it until its session is resumed.
+    PAUSED = "paused"
     #: Another send of its session has its turn.
     BEHIND = "behind"
     #: It has its turn, and nobody has made it ready for a worker yet.

@@ -7,6 +7,7 @@ from powerloop.kernel.calls import ToolCall
 from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.interactions import Interaction
 from powerloop.kernel.sends import Send
+from powerloop.kernel.tool_tasks import ToolTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,10 @@ class SendFacts:
     questions: tuple[Interaction, ...] = ()
     #: The sends of the sub-agents that it waits for, while it is waiting.
     children: tuple[Send, ...] = ()
+    #: The tool tasks that it waits for, while it is waiting.
+    tasks: tuple[ToolTask, ...] = ()
+    #: Since when its session is paused; `None`: it is not.
+    paused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,19 @@ _DOUBLINGS: Final = 6
 _SWEEP: Final = SweepOptions()
 
 
+def paused(facts: Facts) -> Explanation | None:
+    """Somebody has stopped its session. One that is to end is claimed all the same."""
+    rows = facts.rows
+    if rows.paused_at is None or rows.send.cancel is not None:
+        return None
+    return Explanation(
+        code=Cause.PAUSED,
+        text=f"Send {rows.send.id} is ready, but its session {rows.send.session_id} was paused "
+        f"{ago(facts, rows.paused_at)}.",
+        hint=f"Let it go on: powerloop session resume {rows.send.session_id}",
+    )
+
+
 def not_dispatched(facts: Facts) -> Explanation | None:
     """Whoever had to make it ready died."""
     rows = facts.rows

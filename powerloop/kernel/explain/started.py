@@ -3,6 +3,7 @@
 from powerloop.kernel.calls import ToolCall
 from powerloop.kernel.explain.explanation import Cause, Explanation
 from powerloop.kernel.explain.facts import Facts
+from powerloop.kernel.explain.waiting import task_words
 from powerloop.kernel.explain.words import (
     BEAT_PATIENCE,
     NO_BEAT_HINT,
@@ -101,6 +102,7 @@ def waits_for_person(facts: Facts) -> Explanation | None:
             f"Send {facts.rows.send.id} waits for a person, and needs no worker meanwhile.",
             *(_question(facts, question) for question in questions),
             _sub_agents(facts.rows.children),
+            task_words(facts),
         ),
         hint=f"Answer: powerloop inbox answer {questions[0].id}",
     )
@@ -116,6 +118,7 @@ def waits_for_children(facts: Facts) -> Explanation | None:
         text=paragraph(
             f"Send {facts.rows.send.id} waits for sub-agents, and needs no worker meanwhile.",
             _sub_agents(children),
+            task_words(facts),
         ),
         hint=f"Ask further: powerloop sends explain {children[0].id}",
     )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from powerloop.kernel.agents import Agent
-from powerloop.kernel.ids import InteractionId, SendId, Seq, SessionId
-from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus
-from powerloop.kernel.jsontypes import JSON, JSONObject
+from powerloop.kernel.ids import SendId, Seq, SessionId
+from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Message
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.explain import Explaining
+from powerloop.kernel.ports.interactions import Interactions
 from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
 from powerloop.kernel.ports.tool_tasks import TaskRecovery, ToolTasks
@@ -20,6 +20,15 @@ from powerloop.kernel.sessions import NewSession, Session, SessionStatus
 
 #: Every method of every port of this file may raise `StoreUnavailable`; nothing was written then, unless the
 #: connection broke off during the commit: repeating the call with the same ids is safe.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A session that is paused no more."""
+
+    session: Session
+    #: Its head, if that waits for a worker: to be published.
+    ready: Send | None
 
 
 class Sessions(Protocol):
@@ -74,6 +83,23 @@ class Sessions(Protocol):
     async def close(self, session_id: SessionId) -> Session:
         """Make it refuse new sends, and the sessions of sub-agents that are bound to it. Closing a closed
         session changes nothing.
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
+        ...
+
+    async def pause(self, session_id: SessionId) -> Session:
+        """Have no send of it be claimed, but those whose end was asked for. What runs goes on to its end, or
+        until it waits. Pausing a paused session changes nothing.
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
+        ...
+
+    async def resume(self, session_id: SessionId) -> Resumed:
+        """Have its sends be claimed again. Resuming a session that is not paused changes nothing.
 
         Raises:
             SessionNotFound: there is no such session.
@@ -158,60 +184,6 @@ class Sends(Protocol):
     async def bound_to(self, send_id: SendId) -> Sequence[Send]:
         """The sends of its sub-agents, and of theirs, that have not ended and are to end with it: those next
         to it first. What is below a sub-agent that is detached is not bound either."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What an answer brought about."""
-
-    interaction: Interaction
-    #: The send, if nothing keeps it waiting any more: it is queued now, and to be published.
-    ready: Send | None
-
-
-class Interactions(Protocol):
-    """Questions to people."""
-
-    async def find(self, interaction_id: InteractionId) -> Interaction | None:
-        """The interaction, or `None`."""
-        ...
-
-    async def list(
-        self,
-        *,
-        session_id: SessionId | None = None,
-        send_id: SendId | None = None,
-        kind: InteractionKind | None = None,
-        status: InteractionStatus | None = InteractionStatus.OPEN,
-        before: InteractionId | None = None,
-        limit: int = 100,
-    ) -> Sequence[Interaction]:
-        """Interactions, latest first (ties by id, descending).
-
-        Args:
-            session_id: Only those of this session.
-            send_id: Only those of this send.
-            kind: Only those that ask this.
-            status: Only those in this state; `None`: in any.
-            before: Only those after this one in the order of the list: the next page.
-            limit: At most so many.
-        """
-        ...
-
-    async def answer(self, interaction_id: InteractionId, answer: JSON, *, actor: str = "") -> Answered:
-        """Answer it: the call becomes what `interactions.resolve` says; the first answer wins.
-
-        If it was the last that its waiting send waited for, the send becomes queued in the same transaction.
-        One whose time is over is open until `Recovery.expire` has closed it: an answer that comes before that
-        wins. The schema and the choices of the question are checked by whoever takes the answer from a
-        person.
-
-        Raises:
-            InteractionNotFound: there is none of that id.
-            InteractionClosed: it was answered before, its time was over, or it was withdrawn.
-            InvalidInput: it is not an answer to this question.
-        """
         ...
 
 

@@ -42,6 +42,12 @@ class MemoryExplaining:
                 if waiting and question.send_id == send.id and question.status is InteractionStatus.OPEN
             ),
             children=tuple(one for one in state.sends.values() if waiting and _is_awaited_by(send, one)),
+            tasks=tuple(
+                task
+                for task in state.tasks.values()
+                if waiting and task.send_id == send.id and not task.status.is_final
+            ),
+            paused_at=state.sessions[send.session_id].paused_at,
         )
 
     def _owner_of(self, send: Send) -> Lease | None:

@@ -14,7 +14,7 @@ from powerloop.kernel.interactions import (
     resolve,
 )
 from powerloop.kernel.jsontypes import JSON, clean_text
-from powerloop.kernel.ports.store import Answered
+from powerloop.kernel.ports.interactions import Answered
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.store.encoding import cleaned
 from powerloop.store.inputs import send_name, session_name

@@ -42,6 +42,9 @@ class MemoryJournal:
         head = self._state.head(session) if session else None
         if session is None or head is None or head.id != send.id or not self._is_free(head, worker):
             return None
+        cancel = head.cancel or self._state.early_cancels.get(head.id)
+        if session.paused_at and not cancel:
+            return None
         session = replace(session, epoch=Epoch(session.epoch + 1))
         ours = head.status is SendStatus.RUNNING and head.owner == worker
         claimed = replace(
@@ -51,7 +54,7 @@ class MemoryJournal:
             strikes=head.strikes if ours else head.strikes + 1,
             epoch=session.epoch,
             owner=worker,
-            cancel=head.cancel or self._state.early_cancels.get(head.id),
+            cancel=cancel,
             started_at=head.started_at or self._state.clock.now(),
         )
         # The first claim sets `started_at` for good: it tells if the input is in the log.

@@ -94,7 +94,8 @@ class MemoryRecovery:
 
     def _is_ready(self, send: Send) -> bool:
         session = self._state.sessions[send.session_id]
-        return send.status is SendStatus.QUEUED and session.finished == send.position - 1
+        may_run = session.paused_at is None or send.cancel is not None
+        return send.status is SendStatus.QUEUED and session.finished == send.position - 1 and may_run
 
     def _make_ready(self, lost: Callable[[Send], bool], limit: int) -> Sequence[Send]:
         found = [send for send in self._state.sends.values() if lost(send)][:limit]

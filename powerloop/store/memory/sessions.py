@@ -7,6 +7,8 @@ from powerloop.kernel.errors import SessionBusy, SessionExists, SessionNotFound
 from powerloop.kernel.ids import Epoch, Seq, SessionId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Message
+from powerloop.kernel.ports.store import Resumed
+from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.sessions import NewSession, Session, SessionStatus
 from powerloop.store.encoding import cleaned
 from powerloop.store.inputs import checked_session, session_name
@@ -70,6 +72,24 @@ class MemorySessions:
                     session, status=SessionStatus.CLOSED, updated_at=now
                 )
         return self._get(session_id)
+
+    async def pause(self, session_id: SessionId) -> Session:
+        session = self._get(session_id)
+        if session.paused_at is None:
+            now = self._state.clock.now()
+            session = replace(session, paused_at=now, updated_at=now)
+            self._state.sessions[session.id] = session
+        return session
+
+    async def resume(self, session_id: SessionId) -> Resumed:
+        session = self._get(session_id)
+        if session.paused_at is None:
+            return Resumed(session=session, ready=None)
+        session = replace(session, paused_at=None, updated_at=self._state.clock.now())
+        self._state.sessions[session.id] = session
+        head = self._state.head(session)
+        waits = head is not None and head.status is SendStatus.QUEUED
+        return Resumed(session=session, ready=self._state.make_ready(head) if head and waits else None)
 
     async def delete(self, session_id: SessionId) -> None:
         doomed = self._with_bound(session_id)

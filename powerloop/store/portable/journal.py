@@ -61,6 +61,9 @@ class PortableJournal:
             head = await find_head(run, session) if session else None
             if session is None or head is None or head.id != send.id or not await _is_free(run, head, worker):
                 return None
+            cancelled = await _early_cancel(run, head)
+            if session.paused_at and not (head.cancel or cancelled):
+                return None
             epoch = Epoch(session.epoch + 1)
             ours = head.status is SendStatus.RUNNING and head.owner == worker
             # The first claim sets `started_at` for good: it tells if the input is in the log.
@@ -77,7 +80,7 @@ class PortableJournal:
                 epoch=epoch,
                 started_at=func.coalesce(sends.c.started_at, now()),
                 input_seq=func.coalesce(sends.c.input_seq, seq),
-                **await _early_cancel(run, head),
+                **cancelled,
             )
             claimed = await _send(run, head.id)
         fence = Fence(session_id=session.id, send_id=head.id, epoch=epoch)

@@ -22,7 +22,7 @@ WITH before AS (
 ), early AS (
     SELECT e.reason, e.actor, e.requested_at FROM powerloop.early_cancels AS e WHERE e.send_id = %(id)s
 ), held AS (
-    SELECT s.id, s.agent, s.spec, s.epoch, s.seq, s.finished
+    SELECT s.id, s.agent, s.spec, s.epoch, s.seq, s.finished, s.paused_at
       FROM powerloop.sessions AS s
      WHERE s.id = %(session_id)s
        FOR NO KEY UPDATE
@@ -43,6 +43,7 @@ WITH before AS (
      WHERE x.id = %(id)s
        AND x.session_id = held.id
        AND x.position = held.finished + 1
+       AND (held.paused_at IS NULL OR x.cancel_requested_at IS NOT NULL OR EXISTS (SELECT FROM early))
        AND (
            x.status = 'queued'
            OR x.status = 'running' AND x.owner = %(worker)s

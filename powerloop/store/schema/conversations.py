@@ -73,6 +73,8 @@ sessions = Table(
     Column("parent_id", Text),
     Column("lifecycle", Text),
     Column("spec", StoredJson),
+    # Since when none of its sends is claimed.
+    Column("paused_at", Instant),
     short("id"),
     short("agent", MAX_AGENT_NAME_LENGTH),
     one_of("status", SessionStatus),

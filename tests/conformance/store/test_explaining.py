@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 
 from powerloop.kernel.calls import CallStatus, Effect
-from powerloop.kernel.ids import SendId, WorkerId
+from powerloop.kernel.ids import CallId, SendId, TaskId, WorkerId
 from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.ports.journal import ResultsCommit
-from powerloop.kernel.queues import SEND_QUEUE, Lane
+from powerloop.kernel.queues import SEND_QUEUE, Lane, QueueName
 from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.subagents import child_of
-from powerloop.kernel.suspension import Suspension
+from powerloop.kernel.suspension import NewSleep, Suspension
+from powerloop.kernel.tool_tasks import NewToolTask
 from powerloop.kernel.waits import Spawn, SpawnMode
 from powerloop.testing.factories import make_agent, make_call
 
@@ -170,3 +171,29 @@ async def test_a_name_that_no_database_holds_finds_what_was_stored_cleaned(desk)
     found = await desk.store.explaining.facts_of(SendId("se\x00nd"))
     assert found is not None
     assert found.send == send
+
+
+async def test_a_send_that_waits_for_tools_and_a_time_is_told_with_them(desk, facts_of):
+    claim = await desk.running()
+    await desk.asked(claim, "a", "b")
+    task = NewToolTask(
+        id=TaskId("task-a"),
+        call_id=CallId("a"),
+        tool="look",
+        queue=QueueName("browser"),
+        arguments={},
+        edited=False,
+    )
+    nap = NewSleep(call_id=CallId("b"), lasts=desk.LONG, until=None, result="awake")
+    await desk.store.journal.suspend(claim.fence, Suspension(tasks=(task,), sleeps=(nap,)))
+    facts = await facts_of(claim.send)
+    assert [(one.id, one.queue) for one in facts.tasks] == [("task-a", "browser")]
+    assert [call.id for call in facts.calls if call.wakes_at and call.wakes_at > facts.now] == ["b"]
+
+
+async def test_a_pause_is_told_with_its_time(desk, facts_of):
+    session = await desk.session()
+    send = (await desk.accept(session)).send
+    assert (await facts_of(send)).paused_at is None
+    paused = await desk.store.sessions.pause(session.id)
+    assert (await facts_of(send)).paused_at == paused.paused_at

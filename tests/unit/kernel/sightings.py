@@ -5,15 +5,41 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from powerloop.kernel.explain import Cause, Explanation, Facts, Lease, LockFacts, SendFacts, Workers
-from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
+from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, TaskId, WorkerId
 from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus
 from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import CancelRequest, Lineage, Send, SendStatus
+from powerloop.kernel.tool_tasks import TaskStatus, ToolTask
 from powerloop.testing.factories import BEGINNING, make_send
 
 NOW = BEGINNING + timedelta(hours=1)
 OWNER = WorkerId("box:41:aaaa")
 OTHER = WorkerId("box:42:bbbb")
+
+
+def a_task(status: TaskStatus, **fields: Any) -> ToolTask:
+    given: dict[str, Any] = {
+        "id": TaskId("task-1"),
+        "session_id": SessionId("session-1"),
+        "send_id": SendId("send-1"),
+        "root_id": SendId("send-1"),
+        "call_id": CallId("c1"),
+        "tool": "browse",
+        "queue": QueueName("browser"),
+        "arguments": {},
+        "edited": False,
+        "priority": 0,
+        "status": status,
+        "attempt": 0,
+        "strikes": 0,
+        "owner": None,
+        "created_at": before(9),
+        "dispatched_at": before(9),
+        "started_at": None,
+        "ended_at": None,
+    }
+    return ToolTask(**{**given, **fields})
 
 
 def before(seconds: float) -> datetime:

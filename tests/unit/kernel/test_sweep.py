@@ -9,15 +9,16 @@ import pytest
 from powerloop.kernel.calls import Effect, NewToolCall
 from powerloop.kernel.dispatch import Activation
 from powerloop.kernel.errors import StoreUnavailable
-from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, WorkerId
+from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, TaskId, WorkerId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import TextBlock, user_message
 from powerloop.kernel.ports.journal import ModelCommit
 from powerloop.kernel.queues import SEND_QUEUE, SEND_QUEUES, Lane, QueueName, lanes_of
 from powerloop.kernel.sends import Claim, NewSend, SendStatus
 from powerloop.kernel.sessions import NewSession
-from powerloop.kernel.suspension import Suspension
+from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.sweep import Sweeper, SweepOptions
+from powerloop.kernel.tool_tasks import NewToolTask
 from powerloop.store.memory import MemoryLeases, MemoryStore
 
 DEAD = WorkerId("dead")
@@ -86,17 +87,21 @@ class House:
         return claim
 
     async def ask(self, claim: Claim, within: timedelta) -> None:
-        call = NewToolCall(id=CallId("call"), name="ask", arguments={}, effect=Effect.READ, index=0)
-        commit = ModelCommit(round=1, message=user_message("?"), calls=(call,), entries=())
-        await self.store.journal.commit_model(claim.fence, commit)
         question = NewInteraction(
             id=InteractionId("question"),
             kind=InteractionKind.INPUT,
-            call_id=call.id,
+            call_id=CallId("c1"),
             prompt="?",
             within=within,
         )
-        await self.store.journal.suspend(claim.fence, Suspension(interactions=(question,)))
+        await self.suspend(claim, Suspension(interactions=(question,)))
+
+    async def suspend(self, claim: Claim, suspension: Suspension) -> None:
+        """Have the send wait for what its call `c1` has come to wait for."""
+        call = NewToolCall(id=CallId("c1"), name="ask", arguments={}, effect=Effect.READ, index=0)
+        commit = ModelCommit(round=1, message=user_message("?"), calls=(call,), entries=())
+        await self.store.journal.commit_model(claim.fence, commit)
+        await self.store.journal.suspend(claim.fence, suspension)
 
 
 @pytest.fixture
@@ -126,6 +131,40 @@ async def test_a_send_whose_question_nobody_answered_in_time_is_published(here):
     assert await here.sweeper.sweep() == 1
     assert here.queue.published == [send_id]
     assert (await here.store.sends.find(send_id)).status is SendStatus.QUEUED
+
+
+async def test_a_send_whose_call_has_slept_is_published(here):
+    send_id = await here.accept()
+    nap = NewSleep(call_id=CallId("c1"), lasts=timedelta(seconds=60), until=None, result="awake")
+    await here.suspend(await here.claim(send_id), Suspension(sleeps=(nap,)))
+    here.clock.seconds = 59
+    assert await here.sweeper.sweep() == 0
+    here.clock.seconds = 60
+    assert await here.sweeper.sweep() == 1
+    assert here.queue.published == [send_id]
+
+
+async def test_a_tool_task_that_nobody_drives_is_published_again(here):
+    task = NewToolTask(
+        id=TaskId("task-1"),
+        call_id=CallId("c1"),
+        tool="look",
+        queue=QueueName("browser"),
+        arguments={},
+        edited=False,
+    )
+    await here.suspend(await here.claim(await here.accept()), Suspension(tasks=(task,)))
+    here.queue.backlog_now = dict.fromkeys(lanes_of(QueueName("browser")), 0)
+    here.clock.seconds = 4
+    assert await here.sweeper.sweep() == 0
+    here.clock.seconds = 6
+    assert await here.sweeper.sweep() == 1
+    here.leases.renew(DEAD, timedelta(seconds=4))
+    found = await here.store.tool_tasks.find(task.id)
+    assert await here.store.tool_tasks.claim(found, DEAD)
+    here.clock.seconds = 11
+    assert await here.sweeper.sweep() == 1
+    assert here.queue.published == [task.id, task.id]
 
 
 async def test_what_was_published_again_is_not_published_at_each_sweep(here):

@@ -94,6 +94,12 @@ def test_workers_consume_our_queues_and_the_one_of_plain_clients():
     }
 
 
+def test_workers_consume_the_queues_that_tools_have_of_their_own():
+    app = create_app(REDIS, tool_queues=["browser"])
+    assert "browser" in app.amqp.queues.consume_from
+    assert app.amqp.queues["browser"].queue_arguments == {"x-max-priority": 9}
+
+
 def test_a_misspelt_queue_is_refused():
     with pytest.raises(KeyError):
         create_app(REDIS).amqp.queues.select(["powerloop.sned"])

@@ -56,6 +56,7 @@ class _Tables:
             sa.Column("parent_id", sa.Text()),
             sa.Column("lifecycle", sa.Text()),
             sa.Column("spec", _JSON),
+            sa.Column("paused_at", _INSTANT),
             sa.PrimaryKeyConstraint("id", name="pk_sessions"),
             _check("ck_sessions_id_length", "length(id) BETWEEN 1 AND 200"),
             _check("ck_sessions_agent_length", "length(agent) BETWEEN 1 AND 100"),
