@@ -94,3 +94,12 @@ def test_a_broken_promise_is_shown_with_its_rows(run, in_doubt, powerloop, syste
     said = powerloop("fsck", **system)
     assert said.returncode == 1
     assert "violated" in said.stdout
+
+
+def test_a_session_is_paused_and_resumed(run):
+    run("session", "new", "echo", "--id", "s")
+    assert run("session", "pause", "s")[0]["paused_at"] is not None
+    [send] = run("send", "s", "hello")
+    [explained] = run("sends", "explain", send["id"])
+    assert (explained["code"], "powerloop session resume s" in explained["hint"]) == ("paused", True)
+    assert run("session", "resume", "s")[0]["paused_at"] is None

@@ -139,3 +139,12 @@ async def test_a_newsletter_is_sent_when_somebody_allows_it(page, send):
         await loop.answer(asked.id, {"action": "approve"})
 
     assert await send(page["cashier"], approve, cashier=calling("send_newsletter", {"text": "Hi."})) == "sent"
+
+
+async def test_a_tool_with_a_queue_runs_in_place_where_there_is_one_process(page, send):
+    text = await send(page["tester"], tester=calling("screenshot", {"url": "example.org"}))
+    assert text == "a picture of example.org"
+
+
+async def test_a_model_sleeps_for_a_while(page, send):
+    assert await send(page["reminder"], reminder=calling("sleep", {"seconds": 0.2})) == "The time has come."
