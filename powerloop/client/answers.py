@@ -11,10 +11,10 @@ from referencing.exceptions import Unresolvable
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.interactions import Interaction, InteractionKind, resolve
 from powerloop.kernel.jsontypes import JSON, JSONObject
+from powerloop.mending.schema_problems import problems_of
+from powerloop.mending.words import clip, did_you_mean, given, listed, place
 from powerloop.store.encoding import cleaned
 from powerloop.store.matching import json_equal
-from powerloop.tools.mending import clip, did_you_mean, given, listed, place
-from powerloop.tools.schema_problems import problems_of
 
 _MAX_SCHEMA_LENGTH: Final = 2_000
 

@@ -5,8 +5,8 @@ from typing import Literal, TypeAlias
 
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.tools import Approval, ApprovalRule
+from powerloop.mending.words import did_you_mean
 from powerloop.tools.handler import handler_takes_context
-from powerloop.tools.mending import did_you_mean
 from powerloop.tools.signature import label_of, refuse_uncallable
 from powerloop.tools.spans import checked_span
 

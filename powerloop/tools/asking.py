@@ -12,12 +12,12 @@ from powerloop.kernel.interactions import ApprovalAction, InteractionKind
 from powerloop.kernel.jsontypes import JSON, clean_text
 from powerloop.kernel.tools import Approval, ApprovalRule
 from powerloop.kernel.waits import Question
+from powerloop.mending.words import clip
 from powerloop.tools.arguments import Bound
 from powerloop.tools.cancellation import pass_on_cancel
 from powerloop.tools.function import FunctionTool
 from powerloop.tools.handler import handler_takes_context
 from powerloop.tools.invocation import Invocation
-from powerloop.tools.mending import clip
 from powerloop.tools.routine import Routine
 from powerloop.tools.signature import is_blocking, label_of
 from powerloop.tools.threads import ToolThreads

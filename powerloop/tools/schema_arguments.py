@@ -9,10 +9,10 @@ from referencing import Registry
 
 from powerloop.kernel.errors import InvalidInput, ToolArgumentsInvalid
 from powerloop.kernel.jsontypes import clean_json
+from powerloop.mending.schema_problems import problems_of
+from powerloop.mending.valid_schema import schema_problems
+from powerloop.mending.words import explain, place
 from powerloop.tools.arguments import Bound
-from powerloop.tools.mending import explain, place
-from powerloop.tools.schema_problems import problems_of
-from powerloop.tools.valid_schema import schema_problems
 
 
 class SchemaArguments:

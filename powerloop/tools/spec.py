@@ -9,7 +9,7 @@ from powerloop.kernel.calls import Effect
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.queues import TOOL_QUEUE, QueueName
 from powerloop.kernel.tools import Approval, ToolSpec
-from powerloop.tools.mending import did_you_mean
+from powerloop.mending.words import did_you_mean
 from powerloop.tools.spans import checked_span
 
 EffectName: TypeAlias = Effect | Literal["read", "idempotent", "keyed", "once"]

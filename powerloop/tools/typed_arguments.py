@@ -12,10 +12,10 @@ from pydantic_core import PydanticSerializationError, SchemaError, to_json
 
 from powerloop.kernel.errors import InvalidInput, ToolArgumentsInvalid
 from powerloop.kernel.jsontypes import clean_json
+from powerloop.mending.typed_problems import problems_of
+from powerloop.mending.words import explain
 from powerloop.tools.arguments import Bound
-from powerloop.tools.mending import explain
 from powerloop.tools.signature import Parameter
-from powerloop.tools.typed_problems import problems_of
 
 #: What pydantic raises for a type that it cannot check, or cannot describe.
 _UNFIT = (PydanticUserError, SchemaError, TypeError)

@@ -13,8 +13,8 @@ from powerloop.kernel.interactions import InteractionKind
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.subagents import SPEC_FIELDS
 from powerloop.kernel.waits import Question, Sleep, Spawn, Wait
-from powerloop.tools.mending import place
-from powerloop.tools.valid_schema import schema_problems
+from powerloop.mending.valid_schema import schema_problems
+from powerloop.mending.words import place
 
 #: Longer than anybody waits, and a date that every database has.
 MAX_WITHIN: Final = timedelta(days=3650)

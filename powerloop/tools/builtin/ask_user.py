@@ -11,15 +11,15 @@ from referencing import Registry
 from powerloop.kernel.calls import Effect
 from powerloop.kernel.errors import InvalidInput, ToolArgumentsInvalid
 from powerloop.kernel.waits import Question
+from powerloop.mending.schema import Path
+from powerloop.mending.schema_problems import problems_of
+from powerloop.mending.valid_schema import schema_problems
+from powerloop.mending.words import Problem, explain, given
 from powerloop.tools.arguments import Bound, without_nulls
 from powerloop.tools.function import FunctionTool
-from powerloop.tools.mending import Problem, explain, given
-from powerloop.tools.schema import Path
 from powerloop.tools.schema_arguments import SchemaArguments
-from powerloop.tools.schema_problems import problems_of
 from powerloop.tools.spans import checked_span
 from powerloop.tools.spec import make_spec
-from powerloop.tools.valid_schema import schema_problems
 from powerloop.tools.waiting import MAX_WITHIN
 
 _DESCRIPTION: Final = (

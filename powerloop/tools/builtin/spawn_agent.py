@@ -13,12 +13,12 @@ from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.sessions import Lifecycle
 from powerloop.kernel.tools import ToolContext
 from powerloop.kernel.waits import Spawn, SpawnMode
+from powerloop.mending.schema_problems import problems_of
+from powerloop.mending.words import explain
 from powerloop.tools.agent_spec import AgentSpec, spec_schema
 from powerloop.tools.arguments import Bound, without_nulls
 from powerloop.tools.builtin.spawn_problems import Offer, misfits
 from powerloop.tools.function import FunctionTool
-from powerloop.tools.mending import explain
-from powerloop.tools.schema_problems import problems_of
 from powerloop.tools.spec import make_spec
 
 NAME: Final = "spawn_agent"

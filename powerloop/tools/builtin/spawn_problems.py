@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from powerloop.kernel.tools import ToolContext
+from powerloop.mending.schema import Path
+from powerloop.mending.words import Problem, did_you_mean, given, listed
 from powerloop.tools.agent_spec import MODEL_NOTE, names_model
-from powerloop.tools.mending import Problem, did_you_mean, given, listed
-from powerloop.tools.schema import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

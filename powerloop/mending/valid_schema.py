@@ -8,9 +8,9 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from powerloop.tools.mending import Problem
-from powerloop.tools.schema import Path
-from powerloop.tools.schema_problems import problems_of
+from powerloop.mending.schema import Path
+from powerloop.mending.schema_problems import problems_of
+from powerloop.mending.words import Problem
 
 _VALIDATOR = Draft202012Validator(
     Draft202012Validator.META_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER

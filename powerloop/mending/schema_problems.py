@@ -6,7 +6,8 @@ from typing import Any
 
 from jsonschema import ValidationError
 
-from powerloop.tools.mending import (
+from powerloop.mending.schema import Node, Path, keys_at
+from powerloop.mending.words import (
     MAX_MESSAGE_LENGTH,
     Problem,
     clip,
@@ -16,7 +17,6 @@ from powerloop.tools.mending import (
     place,
     unknown_key,
 )
-from powerloop.tools.schema import Node, Path, keys_at
 
 
 def problems_of(errors: Iterable[ValidationError], schema: Node, *, arguments: bool = True) -> list[Problem]:

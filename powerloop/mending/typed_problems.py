@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from powerloop.tools.mending import MAX_MESSAGE_LENGTH, Problem, clip, did_you_mean, given, unknown_key
-from powerloop.tools.schema import Node, Path, choices_at, keys_at
+from powerloop.mending.schema import Node, Path, choices_at, keys_at
+from powerloop.mending.words import MAX_MESSAGE_LENGTH, Problem, clip, did_you_mean, given, unknown_key
 
 _MISSING = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
 _UNKNOWN = frozenset({"extra_forbidden", "unexpected_keyword_argument"})

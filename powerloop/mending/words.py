@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from powerloop.tools.schema import Node, Path, keys_at
+from powerloop.mending.schema import Node, Path, keys_at
 
 MAX_PROBLEMS = 10
 MAX_VALUE_LENGTH = 80

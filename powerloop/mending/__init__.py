@@ -1,0 +1,1 @@
+"""Problems in words that help a model, or an author, to mend what does not fit."""
