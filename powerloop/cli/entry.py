@@ -22,6 +22,7 @@ from powerloop.cli import (
     sessions,
     usage,
     worker,
+    workflows,
 )
 from powerloop.cli.console import Console
 from powerloop.cli.exit_codes import exit_code
@@ -48,6 +49,7 @@ for family in (
     sends,
     usage,
     agents,
+    workflows,
     db,
     doctor,
     fsck,

@@ -8,6 +8,7 @@
     │   ├── SettingsInvalid         settings.invalid
     │   ├── AppBroken               app.broken
     │   ├── AgentUnknown            agent.unknown
+    │   ├── WorkflowInvalid         workflow.invalid
     │   ├── SessionNotFound         session.not_found
     │   ├── SessionExists           session.exists
     │   ├── SessionClosed           session.closed
@@ -115,6 +116,18 @@ class AgentUnknown(WrongUse):
         self.name = name
         self.known = tuple(sorted(known))
         super().__init__(f"no agent is named {name!r}.", hint=_suggestion(name, self.known, "agents"))
+
+
+class WorkflowInvalid(WrongUse):
+    """Raised when a workflow has problems; all of them are told."""
+
+    code = "workflow.invalid"
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        #: Each with its place: ``root.steps[2].when: …``.
+        self.problems = tuple(problems)
+        count = f"{len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}"
+        super().__init__("\n".join([f"the workflow has {count}:", *(f"- {one}" for one in self.problems)]))
 
 
 class SessionNotFound(WrongUse):

@@ -26,9 +26,18 @@ class _Finding:
     ending: str = ""
 
 
-def problems_of(error: ValidationError, arguments: Mapping[str, Any], schema: Node) -> list[Problem]:
-    """One problem for each place: what the branches of a union say is joined."""
-    found = [_finding(detail, arguments, schema) for detail in error.errors(include_url=False)]
+def problems_of(
+    error: ValidationError, value: Mapping[str, Any], schema: Node, *, arguments: bool = True
+) -> list[Problem]:
+    """One problem for each place: what the branches of a union say is joined.
+
+    Args:
+        error: What pydantic found.
+        value: What it found it in.
+        schema: JSON Schema of what it should be.
+        arguments: Whether the value is the arguments of a call.
+    """
+    found = [_finding(detail, value, schema, arguments) for detail in error.errors(include_url=False)]
     return [
         Problem(
             path,
@@ -38,21 +47,26 @@ def problems_of(error: ValidationError, arguments: Mapping[str, Any], schema: No
     ]
 
 
-def _finding(detail: ErrorDetails, arguments: Mapping[str, Any], schema: Node) -> _Finding:
-    path = _path(detail, arguments)
+def _finding(detail: ErrorDetails, value: Mapping[str, Any], schema: Node, arguments: bool) -> _Finding:
+    path = _path(detail, value)
     if detail["type"] in _MISSING:
         return _Finding(path, "is missing")
     if detail["type"] in _UNKNOWN:
-        return _Finding(path, unknown_key(str(path[-1]), keys_at(schema, path[:-1]), top=len(path) == 1))
+        return _Finding(
+            path, unknown_key(str(path[-1]), keys_at(schema, path[:-1]), top=arguments and len(path) == 1)
+        )
+    if detail["type"] == "value_error" and isinstance(detail["input"], Mapping):
+        # What a whole object lacks is said by the text; shown again, it would drown it.
+        return _Finding(path, _message(detail["msg"]))
     nearest = did_you_mean(detail["input"], choices_at(schema, path)) if detail["type"] in _CHOICES else ""
     ending = f", not {given(detail['input'])}" + (f"; {nearest}" if nearest else "")
     return _Finding(path, _message(detail["msg"]), ending)
 
 
-def _path(detail: ErrorDetails, arguments: Mapping[str, Any]) -> Path:
+def _path(detail: ErrorDetails, value: Mapping[str, Any]) -> Path:
     """Where the problem is in what was given. Pydantic's path also has the branches of unions: left out."""
     path: list[str | int] = []
-    here: Any = arguments
+    here: Any = value
     for step in detail["loc"]:
         if _holds(here, step):
             here = here[step]
@@ -82,6 +96,7 @@ _OPENINGS = {
     "Set should": "should",
     "Dictionary should": "should",
     "Value should": "should",
+    "Value error, should": "should",
     "Value error, ": "is wrong: ",
     "Assertion failed, ": "is wrong: ",
 }

@@ -1,1 +1,7 @@
-"""Workflows: their specification, and what may run next."""
+"""Workflows: trees of agents, tools, people and waits, written by people or by models."""
+
+from powerloop.workflow.guide import AUTHORING_GUIDE
+from powerloop.workflow.schema import workflow_schema
+from powerloop.workflow.spec import WorkflowSpec
+
+__all__ = ["AUTHORING_GUIDE", "WorkflowSpec", "workflow_schema"]

@@ -1,0 +1,72 @@
+"""``powerloop workflow``: check workflows, and what they may say."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from powerloop.cli.console import AsJson, Console
+from powerloop.client.app import load_app
+from powerloop.kernel.agents import AgentRegistry
+from powerloop.kernel.errors import InvalidInput, WorkflowInvalid
+from powerloop.workflow import AUTHORING_GUIDE, WorkflowSpec, workflow_schema
+
+workflow = typer.Typer(name="workflow", help="Check workflows.", no_args_is_help=True)
+
+FileArgument = Annotated[Path, typer.Argument(help="A JSON file; - for standard input.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the family to the tree."""
+    app.add_typer(workflow)
+
+
+@workflow.command("check")
+def check(
+    file: FileArgument,
+    app: Annotated[
+        str, typer.Option("--app", help="Modules that define agents; without it, any agent will do.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell everything that is wrong with a workflow. Exits with 1 if something is."""
+    console = Console.output(as_json)
+    agents = _tools_of(load_app(app).agents) if app else None
+    try:
+        spec = WorkflowSpec.parse(_read(file), agents=agents)
+    except WorkflowInvalid as invalid:
+        console.value({"valid": False, "problems": list(invalid.problems)})
+        for problem in invalid.problems:
+            console.say(problem, style="red")
+        raise typer.Exit(1) from None
+    console.value({"valid": True, "problems": []})
+    console.say(f"The workflow {spec.name!r} is valid.", style="green")
+
+
+@workflow.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of workflows."""
+    typer.echo(json.dumps(workflow_schema(), ensure_ascii=False, indent=2))
+
+
+@workflow.command("guide")
+def guide() -> None:
+    """Print what a model is told that is to write workflows."""
+    typer.echo(AUTHORING_GUIDE)
+
+
+def _read(file: Path) -> str:
+    """The text of the file.
+
+    Raises:
+        InvalidInput: it cannot be read.
+    """
+    try:
+        return typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file} cannot be read: {error}.") from error
+
+
+def _tools_of(agents: AgentRegistry) -> dict[str, set[str]]:
+    return {agent.name: {tool.spec.name for tool in agent.tools} for agent in agents}
