@@ -98,7 +98,8 @@ class SessionVerbs(Verbs):
 
     async def pause_session(self, session_id: str) -> Session:
         """Start no send of the session until it is resumed. Sends are still accepted and wait; the one that
-        runs goes on to its end, or until it waits for something; a cancel still ends what it names.
+        runs goes on to its end, or until it waits for something or its worker hands it over or dies; a cancel
+        still ends what it names.
 
         Its sub-agents have sessions of their own, and go on.
 

@@ -11,13 +11,13 @@ from uuid import UUID, uuid5
 from powerloop.kernel.agents import Agent, AgentRegistry
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.errors import InvalidInput
-from powerloop.kernel.ids import SendId, SessionId
+from powerloop.kernel.ids import CallId, SendId, SessionId
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, TextBlock
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus, StopReason
 from powerloop.kernel.sessions import NewSession, Origin
-from powerloop.kernel.suspension import NewChild
+from powerloop.kernel.suspension import NewChild, Suspension
 from powerloop.kernel.waits import Spawn, SpawnMode
 
 TOO_DEEP_NOTE: Final = "Not started: sub-agents may not be nested deeper than {limit}. Do it yourself."
@@ -114,7 +114,7 @@ def child_of(agent: Agent, parent: Send, call: ToolCall, spawn: Spawn) -> NewChi
     return NewChild(
         call_id=call.id,
         session=session,
-        send_id=SendId(str(uuid5(_NAMESPACE, f"send {name}"))),
+        send_id=child_send_id(parent.id, call.id),
         content=spawn.content,
         metadata=parent.metadata,
         priority=parent.priority,
@@ -122,16 +122,27 @@ def child_of(agent: Agent, parent: Send, call: ToolCall, spawn: Spawn) -> NewChi
     )
 
 
-def outcome_at_start(child: NewChild, send: Send | None, limit: int) -> ToolOutcome | None:
+def child_send_id(parent_id: SendId, call_id: CallId) -> SendId:
+    """The send of the sub-agent that a call starts."""
+    return SendId(str(uuid5(_NAMESPACE, f"send {parent_id}:{call_id}")))
+
+
+def full_note(suspension: Suspension, *, is_tree_full: bool) -> str:
+    """Why a sub-agent was not started: the tree has no room for it, or else the round."""
+    if is_tree_full:
+        return TREE_FULL_NOTE.format(limit=suspension.max_descendants)
+    return TOO_MANY_NOTE.format(limit=suspension.max_breadth)
+
+
+def outcome_at_start(child: NewChild, send: Send | None, note: str) -> ToolOutcome | None:
     """How the call that asked for a sub-agent ends as its send is suspended; `None`: it waits.
 
     Args:
         child: What was asked for.
-        send: The sub-agent's send; `None`: it was not started, for the tree is full.
-        limit: How many sub-agents the tree may have.
+        send: The sub-agent's send; `None`: it was not started.
+        note: Why it was not.
     """
     if send is None:
-        note = TREE_FULL_NOTE.format(limit=limit)
         return ToolOutcome(call_id=child.call_id, status=CallStatus.FAILED, text=note)
     if not child.lineage.awaited:
         receipt = RECEIPT.format(session_id=child.session.id)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.ids import InteractionId, TaskId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
+from powerloop.kernel.sends import Fence
 from powerloop.kernel.subagents import child_of, limits_of, refused_spawn
 from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.tool_tasks import NewToolTask
@@ -25,14 +26,20 @@ def suspension_of(turn: Turn) -> Suspension:
         *((call, wait) for call, wait in waits if isinstance(wait, Question)),
     ]
     return Suspension(
-        interactions=tuple(_interaction(turn, call, question) for call, question in asked),
+        interactions=tuple(_interaction(turn.claim.fence, call, question) for call, question in asked),
         children=tuple(
             child_of(turn.agent, send, call, wait) for call, wait in waits if isinstance(wait, Spawn)
         ),
         sleeps=tuple(_sleep(call, wait) for call, wait in waits if isinstance(wait, Sleep)),
         tasks=tuple(_task(turn, call, wait) for call, wait in waits if isinstance(wait, Queued)),
         max_descendants=limits_of(turn.agent, send).total,
+        max_breadth=limits_of(turn.agent, send).breadth,
     )
+
+
+def doubting(fence: Fence, call: ToolCall) -> Suspension:
+    """What is written down of a call that may have taken effect, where only a person can tell."""
+    return Suspension(interactions=(_interaction(fence, call, doubt_about(call)),))
 
 
 def refused_spawns(turn: Turn) -> tuple[ToolOutcome, ...]:
@@ -88,9 +95,8 @@ def _task(turn: Turn, call: ToolCall, queued: Queued) -> NewToolTask:
     )
 
 
-def _interaction(turn: Turn, call: ToolCall, question: Question) -> NewInteraction:
+def _interaction(fence: Fence, call: ToolCall, question: Question) -> NewInteraction:
     """The question about the call. A claim asks of each call at most once."""
-    fence = turn.claim.fence
     return NewInteraction(
         id=InteractionId(f"{fence.send_id}:{fence.epoch}.{call.index}"),
         kind=question.kind,

@@ -49,6 +49,8 @@ class Suspension:
     tasks: tuple[NewToolTask, ...] = ()
     #: The most sub-agents of the whole tree, those that have ended included.
     max_descendants: int = 0
+    #: The most sub-agents of one round; `None`: as many as are asked for.
+    max_breadth: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

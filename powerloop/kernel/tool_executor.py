@@ -12,7 +12,7 @@ from powerloop.kernel.cancellation import current_task, to_its_end
 from powerloop.kernel.carrying import CallRunner, cut_off, telling_of_edits
 from powerloop.kernel.clock import Clock
 from powerloop.kernel.crash_points import CrashPoint, passing
-from powerloop.kernel.dispatch import activation_of
+from powerloop.kernel.dispatch import Ready, activation_of
 from powerloop.kernel.driving import Outcome
 from powerloop.kernel.errors import Fenced, PowerLoopError, StoreUnavailable
 from powerloop.kernel.hooks import Hooks
@@ -25,11 +25,10 @@ from powerloop.kernel.ports.toolbox import Toolbox
 from powerloop.kernel.quarantine import Quarantine
 from powerloop.kernel.sends import Claim, Fence
 from powerloop.kernel.subagents import narrowed
-from powerloop.kernel.suspending import doubt_about, suspension_of, waiting
+from powerloop.kernel.suspending import doubting, refused_spawns, suspension_of, waiting
 from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.tool_tasks import HeldTask, TaskClaim
 from powerloop.kernel.turn import Turn
-from powerloop.kernel.waits import ToolWait
 
 logger = logging.getLogger("powerloop.executor")
 
@@ -153,7 +152,7 @@ class ToolExecutor:
             run.attempt = claim.task.attempt
             self.ports.marks.note(task)
             try:
-                await self._carry_out(claim, begun=task.started_at is not None)
+                await self._carry_out(claim)
             except Fenced:
                 logger.warning("tool task fenced", extra={"task_id": task_id})
                 return Outcome.LOST
@@ -164,40 +163,55 @@ class ToolExecutor:
             on_commit()
             return Outcome.ENDED
 
-    async def _carry_out(self, claim: TaskClaim, *, begun: bool) -> None:
-        came_to = await self._came_to(claim, begun=begun)
+    async def _carry_out(self, claim: TaskClaim) -> None:
+        try:
+            came_to = await self._came_to(claim)
+        except (Fenced, StoreUnavailable):
+            raise
+        except Exception as error:
+            logger.exception("tool task failed on a defect", extra={"task_id": claim.task.id})
+            came_to = _failed(claim, f"Not run to its end: {type(error).__name__}: {error}")
         await to_its_end(self._conclude(claim, came_to))
 
-    async def _came_to(self, claim: TaskClaim, *, begun: bool) -> ToolOutcome | Suspension:
+    async def _came_to(self, claim: TaskClaim) -> ToolOutcome | Suspension:
         """How the call ends, or what it waits for now."""
+        # As the claim counted it, under the lock of the row: the row that was read before may be older.
+        in_doubt = claim.task.attempt > 1 and claim.call.effect is Effect.ONCE
         if claim.task.strikes > self.ports.max_attempts:
             logger.error("tool task is poison", extra={"task_id": claim.task.id})
-            return _failed(claim, POISON_NOTE.format(count=claim.task.strikes - 1))
+            note = POISON_NOTE.format(count=claim.task.strikes - 1)
+            return _doubted(claim) if in_doubt else _failed(claim, note)
         try:
             agent = narrowed(self.ports.agents, claim.send)
         except PowerLoopError as error:
-            return _failed(claim, f"Not run: {error}")
+            return _doubted(claim) if in_doubt else _failed(claim, f"Not run: {error}")
+        call = replace(claim.call, arguments=claim.task.arguments)
         turn, runner = _turn(agent, claim), self._runner(agent, claim)
-        if begun and claim.call.effect is Effect.ONCE:
-            found = (await runner.probe(turn, turn.calls))[claim.call.id]
+        if in_doubt:
+            found = (await runner.probe(turn, (call,)))[call.id]
             if found.verdict is Verdict.DONE:
-                return ToolOutcome(call_id=claim.call.id, status=CallStatus.DONE, text=found.text)
+                return ToolOutcome(call_id=call.id, status=CallStatus.DONE, text=found.text)
             if found.verdict is Verdict.UNKNOWN:
-                wait = ToolWait(call_id=claim.call.id, wait=doubt_about(claim.call))
-                return suspension_of(waiting(turn, (wait,)))
-        return await self._run(runner, turn, claim)
+                return _doubted(claim)
+        return await self._run(runner, turn, call, edited=claim.task.edited)
 
-    async def _run(self, runner: CallRunner, turn: Turn, claim: TaskClaim) -> ToolOutcome | Suspension:
-        running = runner.start(turn, (replace(claim.call, arguments=claim.task.arguments),))
+    async def _run(
+        self, runner: CallRunner, turn: Turn, call: ToolCall, *, edited: bool
+    ) -> ToolOutcome | Suspension:
+        """Run the call, as it is to be run; the turn has it as the journal does."""
+        running = runner.start(turn, (call,))
         try:
-            for one in running:
-                await one
+            # Not awaited one by one, which would wait for a tool that does not heed its cancellation.
+            await asyncio.wait(running)
         finally:
             await cut_off(one for one in running if not one.done())
+        for one in running:
+            one.result()
         if runner.waits:
-            return suspension_of(waiting(turn, tuple(runner.waits)))
-        outcome = runner.ended[claim.call.id]
-        return telling_of_edits(claim.call, outcome) if claim.task.edited else outcome
+            turn = waiting(turn, tuple(runner.waits))
+            return next(iter(refused_spawns(turn)), None) or suspension_of(turn)
+        outcome = runner.ended[call.id]
+        return telling_of_edits(turn.calls[0], outcome) if edited else outcome
 
     def _runner(self, agent: Agent, claim: TaskClaim) -> CallRunner:
         hooks = Hooks(agent.hooks, claim.send, agent.deps)
@@ -206,9 +220,19 @@ class ToolExecutor:
     async def _conclude(self, claim: TaskClaim, came_to: ToolOutcome | Suspension) -> None:
         """Write it down, as soon as the store can be written to: the call has had its effect."""
         passing(CrashPoint.BEFORE_TASK_CONCLUDE)
-        ready = await self._patiently(lambda: self.ports.tasks.conclude(claim, came_to), claim.task.id)
+        try:
+            ready = await self._written(claim, came_to)
+        except (Fenced, StoreUnavailable):
+            raise
+        except PowerLoopError as error:
+            logger.exception("tool task not concluded", extra={"task_id": claim.task.id})
+            text = f"It was run, but what it came to could not be written down: {error}"
+            ready = await self._written(claim, _failed(claim, text))
         passing(CrashPoint.AFTER_TASK_CONCLUDE)
         await self.ports.dispatcher.publish([activation_of(one) for one in ready])
+
+    async def _written(self, claim: TaskClaim, came_to: ToolOutcome | Suspension) -> Sequence[Ready]:
+        return await self._patiently(lambda: self.ports.tasks.conclude(claim, came_to), claim.task.id)
 
     async def _hand_over(self, claim: TaskClaim) -> None:
         """Give back a task whose run is being cancelled from outside, if that is still ours to do."""
@@ -237,14 +261,23 @@ class ToolExecutor:
 def _turn(agent: Agent, claim: TaskClaim) -> Turn:
     """The send at the one call: what a hook, a wait or a sub-agent of the call has to know of it."""
     send = replace(claim.send, attempt=claim.task.attempt)
-    fence = Fence(session_id=send.session_id, send_id=send.id, epoch=send.epoch)
     return Turn(
         agent=agent,
-        claim=Claim(send=send, fence=fence, seq=Seq(0)),
+        claim=Claim(send=send, fence=_fence(claim), seq=Seq(0)),
         messages=(),
         calls=(claim.call,),
         rounds=send.rounds,
     )
+
+
+def _fence(claim: TaskClaim) -> Fence:
+    """The claim of the send that put the call on its queue: what questions about the call are named by."""
+    send = claim.send
+    return Fence(session_id=send.session_id, send_id=send.id, epoch=send.epoch)
+
+
+def _doubted(claim: TaskClaim) -> Suspension:
+    return doubting(_fence(claim), claim.call)
 
 
 def _failed(claim: TaskClaim, text: str) -> ToolOutcome:

@@ -8,7 +8,7 @@ from powerloop.kernel.calls import ToolCall
 from powerloop.kernel.ids import CallId, SendId, SessionId, TaskId, WorkerId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.queues import Lane, QueueName
-from powerloop.kernel.sends import Send
+from powerloop.kernel.sends import Send, SendStatus
 
 
 class TaskStatus(StrEnum):
@@ -97,6 +97,14 @@ class TaskClaim:
     task: ToolTask
     send: Send
     call: ToolCall
+
+
+def is_ending(send: Send) -> bool:
+    """Whether nobody waits for the tasks of the send any more.
+
+    A send that runs while a task of it does has been woken to be ended: its time is over, or somebody asked.
+    """
+    return send.cancel is not None or send.status is SendStatus.RUNNING or send.status.is_final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

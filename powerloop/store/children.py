@@ -4,6 +4,7 @@ The sessions of a tree are locked from the lower to the upper one, never the oth
 root, which stands for the size of the tree, is locked after the sessions.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -15,7 +16,14 @@ from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Lifecycle, SessionStatus
-from powerloop.kernel.subagents import delivery_of, is_told, outcome_at_start, outcome_of
+from powerloop.kernel.subagents import (
+    child_send_id,
+    delivery_of,
+    full_note,
+    is_told,
+    outcome_at_start,
+    outcome_of,
+)
 from powerloop.kernel.suspension import NewChild, Suspension
 from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
@@ -65,12 +73,14 @@ async def start_children(run: Run, send: Send, suspension: Suspension) -> tuple[
     if not wanted:
         return ()
     room = await _room(run, send.root_id, suspension.max_descendants)
+    berths = await _berths(run, send, suspension.max_breadth)
     there = await _started_before(run, wanted)
     for child in wanted:
-        if child.send_id not in there and room > 0:
+        if child.send_id not in there and room > 0 and berths > 0:
             there[child.send_id] = await _start(run, child)
-            room -= 1
-    await _suspend_calls(run, send, wanted, there, suspension.max_descendants)
+            room, berths = room - 1, berths - 1
+    note = full_note(suspension, is_tree_full=room <= 0)
+    await _suspend_calls(run, send, wanted, there, note)
     started = [there[child.send_id] for child in wanted if child.send_id in there]
     return tuple(one for one in started if one.status is SendStatus.QUEUED)
 
@@ -124,6 +134,17 @@ async def _room(run: Run, root_id: SendId, limit: int) -> int:
     return limit - int(rows[0]["size"])
 
 
+async def _berths(run: Run, send: Send, limit: int | None) -> float:
+    """How many sub-agents more the round may have: others of it may have been started before."""
+    if limit is None:
+        return math.inf
+    its = tool_calls.c.send_id == send.id
+    last = select(func.max(tool_calls.c.round)).where(its).scalar_subquery()
+    calls = await run(select(tool_calls.c.id).where(its, tool_calls.c.round == last))
+    ids = [child_send_id(send.id, row["id"]) for row in calls]
+    return limit - len(await run(select(sends.c.id).where(sends.c.id.in_(ids))))
+
+
 async def _started_before(run: Run, wanted: Sequence[NewChild]) -> dict[SendId, Send]:
     rows = await run(SENDS.where(sends.c.id.in_([child.send_id for child in wanted])))
     return {row["id"]: send_of(row) for row in rows}
@@ -143,10 +164,10 @@ async def _start(run: Run, child: NewChild) -> Send:
 
 
 async def _suspend_calls(
-    run: Run, send: Send, wanted: Sequence[NewChild], there: Mapping[SendId, Send], limit: int
+    run: Run, send: Send, wanted: Sequence[NewChild], there: Mapping[SendId, Send], note: str
 ) -> None:
     """Have the calls wait for their sub-agents; those end that have nothing to wait for."""
-    outcomes = [(child, outcome_at_start(child, there.get(child.send_id), limit)) for child in wanted]
+    outcomes = [(child, outcome_at_start(child, there.get(child.send_id), note)) for child in wanted]
     await end_calls(run, send.id, [outcome for _, outcome in outcomes if outcome])
     waiting = [clean_text(child.call_id) for child, outcome in outcomes if outcome is None]
     its = update(tool_calls).where(tool_calls.c.send_id == send.id, tool_calls.c.id.in_(waiting))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, Table, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Table, and_, case, exists, func, or_, select
 
 from powerloop.kernel.queues import Lane
 from powerloop.store.columns import after, now
@@ -19,6 +19,22 @@ _DOUBLINGS: Final = 6
 def is_alive(owner: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the lease of the owner runs."""
     return exists().where(worker_leases.c.id == owner, worker_leases.c.expires_at > now())
+
+
+def dead_owners(table: Table, running: ColumnElement[bool]) -> Select[str]:
+    """Owners of running rows that have no lease that runs.
+
+    A walk from name to name along the index of running rows: there are a thousand of them to an owner.
+
+    Args:
+        table: With ``owner``.
+        running: Whether a row of it runs, as the condition of that index says it.
+    """
+    lowest = func.min(table.c.owner).label("owner")
+    owners = select(lowest).where(running).cte("owners", recursive=True)
+    following = select(lowest).where(running, table.c.owner > owners.c.owner).scalar_subquery()
+    owners = owners.union_all(select(following).where(owners.c.owner.is_not(None)))
+    return select(owners.c.owner).where(owners.c.owner.is_not(None), ~is_alive(owners.c.owner))
 
 
 def ago(span: timedelta) -> ScalarSelect[datetime]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Executable, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, delete, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from powerloop.kernel.errors import StoreUnavailable
@@ -18,6 +18,7 @@ from powerloop.store.columns import after, now
 from powerloop.store.database import Row
 from powerloop.store.engine import POSTGRES_OPTIONS, parse_address, sync_engine
 from powerloop.store.faults import broke_off, worded
+from powerloop.store.lateness import ago
 from powerloop.store.patience import answered_within
 from powerloop.store.readiness import is_in
 from powerloop.store.schema import lane_marks, sends, tool_tasks, worker_leases
@@ -61,18 +62,16 @@ class SqlLeases:
         ]
 
     def held_tasks(self, worker: WorkerId) -> Sequence[HeldTask]:
-        columns = (tool_tasks.c.id, tool_tasks.c.attempt, tool_tasks.c.status, sends.c.cancel_requested_at)
-        held = select(*columns).join(sends, sends.c.id == tool_tasks.c.send_id)
-        lately = or_(tool_tasks.c.ended_at.is_(None), tool_tasks.c.ended_at > after(-_LATELY))
-        running_or_not = tool_tasks.c.status.in_((TaskStatus.RUNNING.value, TaskStatus.CANCELLED.value))
-        rows = self._run(held.where(tool_tasks.c.owner == worker, lately, running_or_not))
+        columns = (tool_tasks.c.id, tool_tasks.c.attempt, sends.c.cancel_requested_at)
+        joined = select(*columns).join(sends, sends.c.id == tool_tasks.c.send_id)
+        its = joined.where(tool_tasks.c.owner == worker)
+        # Each as the condition of a partial index says it: a worker has run any number of tasks.
+        running = self._run(its.where(_is_in(TaskStatus.RUNNING)))
+        lately = tool_tasks.c.ended_at > ago(_LATELY)
+        cancelled = self._run(its.where(_is_in(TaskStatus.CANCELLED), lately))
         return [
-            HeldTask(
-                task_id=row["id"],
-                attempt=row["attempt"],
-                cancelled=row["status"] == TaskStatus.CANCELLED or row["cancel_requested_at"] is not None,
-            )
-            for row in rows
+            *(_held_task(row, cancelled=row["cancel_requested_at"] is not None) for row in running),
+            *(_held_task(row, cancelled=True) for row in cancelled),
         ]
 
     def raise_marks(self, marks: Mapping[Lane, datetime]) -> None:
@@ -115,6 +114,14 @@ class SqlLeases:
             return nullcontext()
         driver: Any = connection.connection.driver_connection
         return answered_within(_ANSWER_WITHIN_S, driver.fileno())
+
+
+def _is_in(status: TaskStatus) -> ColumnElement[bool]:
+    return tool_tasks.c.status == literal(status.value, literal_execute=True)
+
+
+def _held_task(row: Row, *, cancelled: bool) -> HeldTask:
+    return HeldTask(task_id=row["id"], attempt=row["attempt"], cancelled=cancelled)
 
 
 def open_leases(url: str) -> SqlLeases:

@@ -39,7 +39,7 @@ from powerloop.store.advancing import advance
 from powerloop.store.children import IS_ORPHAN
 from powerloop.store.columns import now
 from powerloop.store.database import Database
-from powerloop.store.lateness import ago, is_alive, is_overdue, is_overtaken
+from powerloop.store.lateness import ago, dead_owners, is_alive, is_overdue, is_overtaken
 from powerloop.store.readiness import SOME_CALL_WAITS, is_in, readied
 from powerloop.store.resolving import resolve_call, wake
 from powerloop.store.rows import cancel_row, interaction_of, send_of, session_of
@@ -186,18 +186,6 @@ class SqlRecovery:
         return [send_of(row) for row in rows]
 
 
-def _owners_that_are_dead() -> Select[str]:
-    """Owners of running sends that have no lease that runs.
-
-    A walk from name to name along the index of running sends: there are a thousand sends to an owner.
-    """
-    lowest = func.min(sends.c.owner).label("owner")
-    owners = select(lowest).where(_RUNNING).cte("owners", recursive=True)
-    following = select(lowest).where(_RUNNING, sends.c.owner > owners.c.owner).scalar_subquery()
-    owners = owners.union_all(select(following).where(owners.c.owner.is_not(None)))
-    return select(owners.c.owner).where(owners.c.owner.is_not(None), ~is_alive(owners.c.owner))
-
-
 def _busy_sessions(after_id: SessionId) -> Select[str, bool]:
     """The next sessions after this id with a send behind another, and whether nothing is at their head.
 
@@ -215,7 +203,7 @@ def _busy_sessions(after_id: SessionId) -> Select[str, bool]:
     return select(busy.c.id, is_stuck.label("is_stuck")).where(busy.c.id.is_not(None)).limit(_WINDOW)
 
 
-_DEAD_OWNERS: Final = _owners_that_are_dead()
+_DEAD_OWNERS: Final = dead_owners(sends, _RUNNING)
 _IS_OVER: Final = and_(
     # As the condition of the partial index says it.
     interactions.c.status == literal(InteractionStatus.OPEN.value, literal_execute=True),

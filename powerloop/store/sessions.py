@@ -148,7 +148,13 @@ class SqlSessions:
 
 
 async def _dispatched(run: Run, head: Send) -> Send:
-    """The head, stamped as dispatched now: its message was dropped while the session was paused."""
+    """The head, as it is to be published: whoever took its message while the session was paused dropped it.
+
+    Its stamp stays. The message may still lie where it was, in front of others: a new stamp would say that
+    all these had been overtaken.
+    """
+    if head.dispatched_at is not None:
+        return head
     await run(update(sends).where(sends.c.id == head.id).values(readied()))
     return send_of((await run(SENDS.where(sends.c.id == head.id)))[0])
 

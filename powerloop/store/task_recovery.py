@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, exists, literal, select, tuple_, upd
 from powerloop.kernel.queues import Lane, QueueName
 from powerloop.kernel.tool_tasks import HeldTask, TaskStatus, ToolTask
 from powerloop.store.database import Database
-from powerloop.store.lateness import is_alive, is_overdue, is_overtaken
+from powerloop.store.lateness import dead_owners, is_alive, is_overdue, is_overtaken
 from powerloop.store.schema import lane_marks, sends, tool_tasks
 from powerloop.store.task_rows import task_of
 from powerloop.store.tool_tasks import readied_task
@@ -26,6 +26,7 @@ def _is_in(status: TaskStatus) -> ColumnElement[bool]:
 
 _RUNNING: Final = _is_in(TaskStatus.RUNNING)
 _QUEUED: Final = _is_in(TaskStatus.QUEUED)
+_DEAD_OWNERS: Final = dead_owners(tool_tasks, _RUNNING)
 _ITS_SEND: Final = exists().where(sends.c.id == tool_tasks.c.send_id)
 _IS_AWAITED: Final = _ITS_SEND.where(
     sends.c.ended_at.is_(None), sends.c.cancel_requested_at.is_(None)
@@ -43,7 +44,11 @@ class SqlTaskRecovery:
         return [QueueName(row["queue"]) for row in rows]
 
     async def reclaim(self, limit: int) -> Sequence[ToolTask]:
-        return await self._make_ready(and_(_RUNNING, ~is_alive(tool_tasks.c.owner)), limit)
+        dead = [row["owner"] for row in await self._database.read(_DEAD_OWNERS)]
+        if not dead:
+            return ()
+        orphaned = and_(_RUNNING, tool_tasks.c.owner.in_(dead), ~is_alive(tool_tasks.c.owner))
+        return await self._make_ready(orphaned, limit)
 
     async def overtaken(self, margin: timedelta, limit: int) -> Sequence[ToolTask]:
         marks = await self._database.read(select(lane_marks))

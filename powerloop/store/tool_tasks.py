@@ -9,7 +9,7 @@ from powerloop.kernel.ids import TaskId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.sends import Send
 from powerloop.kernel.suspension import Suspension
-from powerloop.kernel.tool_tasks import TaskClaim, TaskStatus, ToolTask
+from powerloop.kernel.tool_tasks import TaskClaim, TaskStatus, ToolTask, is_ending
 from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
@@ -47,12 +47,17 @@ class SqlToolTasks:
         task = claim.task
         async with self._database.transaction() as run:
             await lock_session(run, task.session_id)
+            send = await _send(run, task)
+            if send is None or is_ending(send):
+                # Whoever ends it closes the call as it stands, or has done so.
+                await _move(run, _ours(claim).values(status=TaskStatus.CANCELLED.value, ended_at=now()))
+                return ()
             await _move(run, _ours(claim).values(status=TaskStatus.ENDED.value, ended_at=now()))
             started: tuple[Ready, ...] = ()
             if isinstance(came_to, ToolOutcome):
                 await end_calls(run, task.send_id, (came_to,))
             else:
-                started = await begin_waits(run, claim.send, came_to)
+                started = await begin_waits(run, send, came_to)
             woken = await wake(run, [task.send_id])
         return (*woken, *started)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -91,6 +91,8 @@ def _sleep_problems(sleep: Sleep) -> Iterator[str]:
         yield f"lasts={sleep.lasts!r} is no span of time up to {MAX_WITHIN.days} days"
     if sleep.until is not None and sleep.until.tzinfo is None:
         yield f"until={sleep.until!r} does not say in which time zone"
+    elif sleep.until is not None and sleep.until - datetime.now(UTC) > MAX_WITHIN:
+        yield f"until={sleep.until!r} is more than {MAX_WITHIN.days} days away"
 
 
 def _refusal(problems: list[str]) -> ToolRaised:

@@ -183,9 +183,9 @@ class Journal(Accounts, Protocol):
         already. The first claim appends the send's input to the log as a user message. A send that was
         cancelled before it was accepted gets its cancel request now.
 
-        `None`: it is not the head of its session, it is final or waiting, its session is paused and nobody
-        has asked for its end, or another worker that is alive owns it (alive until its lease runs out by the
-        database's clock). Nothing was written then, the epoch
+        `None`: it is not the head of its session, it is final or waiting, its session is paused (and nobody
+        has asked for its end, nor does `worker` own it already), or another worker that is alive owns it
+        (alive until its lease runs out by the database's clock). Nothing was written then, the epoch
         included. One statement, one round trip.
         """
         ...

@@ -36,7 +36,8 @@ class ToolTasks(Protocol):
 
     async def conclude(self, claim: TaskClaim, came_to: ToolOutcome | Suspension) -> Sequence[Ready]:
         """running → ended. The call ends so, or waits for what the suspension says, as `Journal.suspend` has
-        it; unless the call has ended meanwhile.
+        it; unless the call has ended meanwhile. Where the send has ended, or is to end, nothing becomes of
+        the call: running → cancelled.
 
         Returns what is to be published: the send, if nothing keeps it waiting any more, and the sends of
         sub-agents.

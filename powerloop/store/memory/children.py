@@ -1,5 +1,6 @@
 """The sends of sub-agents: how they start, and what their end does to their parents, in memory."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,14 @@ from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Lifecycle, SessionStatus
-from powerloop.kernel.subagents import delivery_of, is_told, outcome_at_start, outcome_of
+from powerloop.kernel.subagents import (
+    child_send_id,
+    delivery_of,
+    full_note,
+    is_told,
+    outcome_at_start,
+    outcome_of,
+)
 from powerloop.kernel.suspension import NewChild, Suspension
 from powerloop.store.inputs import checked_send, checked_session, send_name
 from powerloop.store.memory.acceptance import accept_in
@@ -23,19 +31,21 @@ def start_children(state: State, send: Send, suspension: Suspension) -> tuple[Se
 
     One that was started before, by a suspension whose end nobody heard of, is not started again.
     """
-    calls, limit = state.calls.get(send.id, {}), suspension.max_descendants
-    room = limit - sum(
+    calls = state.calls.get(send.id, {})
+    room = suspension.max_descendants - sum(
         one.lineage is not None and one.root_id == send.root_id for one in state.sends.values()
     )
+    berths = _berths(state, send, suspension.max_breadth)
     started = []
     for child in suspension.children:
         call = calls.get(CallId(clean_text(child.call_id)))
         if call is None or call.status.is_final:
             continue
         there = state.sends.get(child.send_id)
-        if there is None and room > 0:
-            there, room = _start(state, child), room - 1
-        if outcome := outcome_at_start(child, there, limit):
+        if there is None and room > 0 and berths > 0:
+            there, room, berths = _start(state, child), room - 1, berths - 1
+        note = full_note(suspension, is_tree_full=room <= 0)
+        if outcome := outcome_at_start(child, there, note):
             state.end_calls(send.id, (outcome,))
         else:
             calls[call.id] = replace(call, status=CallStatus.WAITING)
@@ -81,6 +91,16 @@ def is_orphan(state: State, send: Send) -> bool:
     parent = state.sends.get(send.lineage.send_id) if send.lineage else None
     lost_parent = parent is not None and parent.status in (SendStatus.CANCELLED, SendStatus.FAILED)
     return lost_parent and not send.status.is_final and send.cancel is None and _is_bound(state, send)
+
+
+def _berths(state: State, send: Send, limit: int | None) -> float:
+    """How many sub-agents more the round may have: others of it may have been started before."""
+    if limit is None:
+        return math.inf
+    calls = state.calls.get(send.id, {}).values()
+    last = max((call.round for call in calls), default=0)
+    started = (child_send_id(send.id, call.id) in state.sends for call in calls if call.round == last)
+    return limit - sum(started)
 
 
 def _start(state: State, child: NewChild) -> Send:

@@ -43,10 +43,10 @@ class MemoryJournal:
         if session is None or head is None or head.id != send.id or not self._is_free(head, worker):
             return None
         cancel = head.cancel or self._state.early_cancels.get(head.id)
-        if session.paused_at and not cancel:
+        ours = head.status is SendStatus.RUNNING and head.owner == worker
+        if session.paused_at and not (ours or cancel):
             return None
         session = replace(session, epoch=Epoch(session.epoch + 1))
-        ours = head.status is SendStatus.RUNNING and head.owner == worker
         claimed = replace(
             head,
             status=SendStatus.RUNNING,

@@ -89,7 +89,7 @@ class MemorySessions:
         self._state.sessions[session.id] = session
         head = self._state.head(session)
         waits = head is not None and head.status is SendStatus.QUEUED
-        return Resumed(session=session, ready=self._state.make_ready(head) if head and waits else None)
+        return Resumed(session=session, ready=head if waits else None)
 
     async def delete(self, session_id: SessionId) -> None:
         doomed = self._with_bound(session_id)

@@ -12,7 +12,7 @@ from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.queues import Lane, QueueName
 from powerloop.kernel.sends import Send
 from powerloop.kernel.suspension import Suspension
-from powerloop.kernel.tool_tasks import HeldTask, TaskClaim, TaskStatus, ToolTask
+from powerloop.kernel.tool_tasks import HeldTask, TaskClaim, TaskStatus, ToolTask, is_ending
 from powerloop.store.memory.interactions import wake
 from powerloop.store.memory.state import State
 from powerloop.store.memory.waiting import begin_waits
@@ -51,12 +51,16 @@ class MemoryToolTasks:
 
     async def conclude(self, claim: TaskClaim, came_to: ToolOutcome | Suspension) -> tuple[Ready, ...]:
         state, task = self._state, self._ours(claim)
-        state.tasks[task.id] = replace(task, status=TaskStatus.ENDED, ended_at=state.clock.now())
+        send = state.sends[task.send_id]
+        status = TaskStatus.CANCELLED if is_ending(send) else TaskStatus.ENDED
+        state.tasks[task.id] = replace(task, status=status, ended_at=state.clock.now())
+        if is_ending(send):
+            return ()
         started: tuple[Ready, ...] = ()
         if isinstance(came_to, ToolOutcome):
             state.end_calls(task.send_id, (came_to,))
         else:
-            started = begin_waits(state, claim.send, came_to)
+            started = begin_waits(state, send, came_to)
         woken = wake(state, task.send_id)
         return (*((woken,) if woken else ()), *started)
 

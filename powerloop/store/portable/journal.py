@@ -62,10 +62,10 @@ class PortableJournal:
             if session is None or head is None or head.id != send.id or not await _is_free(run, head, worker):
                 return None
             cancelled = await _early_cancel(run, head)
-            if session.paused_at and not (head.cancel or cancelled):
+            ours = head.status is SendStatus.RUNNING and head.owner == worker
+            if session.paused_at and not (ours or head.cancel or cancelled):
                 return None
             epoch = Epoch(session.epoch + 1)
-            ours = head.status is SendStatus.RUNNING and head.owner == worker
             # The first claim sets `started_at` for good: it tells if the input is in the log.
             inputs = () if head.started_at else (NewMessage(role=Role.USER, content=head.content),)
             seq = await append(run, session, head.id, epoch, inputs)

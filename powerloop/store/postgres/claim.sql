@@ -43,7 +43,12 @@ WITH before AS (
      WHERE x.id = %(id)s
        AND x.session_id = held.id
        AND x.position = held.finished + 1
-       AND (held.paused_at IS NULL OR x.cancel_requested_at IS NOT NULL OR EXISTS (SELECT FROM early))
+       AND (
+           held.paused_at IS NULL
+           OR x.cancel_requested_at IS NOT NULL
+           OR EXISTS (SELECT FROM early)
+           OR x.status = 'running' AND x.owner = %(worker)s
+       )
        AND (
            x.status = 'queued'
            OR x.status = 'running' AND x.owner = %(worker)s

@@ -19,7 +19,8 @@ from powerloop.store.schema.conversations import sends
 from powerloop.store.schema.declaring import counts, listed, metadata, one_of, partial, short
 
 _FINAL = listed(status for status in TaskStatus if status.is_final)
-_OWNED = text("owner IS NOT NULL")
+_RUNNING = text(f"status = '{TaskStatus.RUNNING}'")
+_CANCELLED = text(f"status = '{TaskStatus.CANCELLED}'")
 _READY = text(f"status = '{TaskStatus.QUEUED}'")
 
 tool_tasks = Table(
@@ -54,6 +55,7 @@ tool_tasks = Table(
     CheckConstraint(f"(status IN ({_FINAL})) = (ended_at IS NOT NULL)", name="final_has_ended"),
     CheckConstraint(f"status <> '{TaskStatus.RUNNING}' OR owner IS NOT NULL", name="running_has_owner"),
     Index("ix_tool_tasks_ready", "queue", "priority", "dispatched_at", **partial(_READY)),
-    Index("ix_tool_tasks_owned", "owner", "ended_at", **partial(_OWNED)),
+    Index("ix_tool_tasks_running", "owner", **partial(_RUNNING)),
+    Index("ix_tool_tasks_cancelled", "owner", "ended_at", **partial(_CANCELLED)),
     Index(None, "send_id"),
 )

@@ -69,6 +69,22 @@ async def test_what_waits_for_a_pause_to_end_is_not_lost(desk):
     assert len(await recovery.overdue(timedelta(0), lanes_of(SEND_QUEUE), 10)) == 1
 
 
+async def test_a_worker_claims_anew_what_it_runs_in_a_paused_session(desk):
+    running = await desk.running()
+    await desk.store.sessions.pause(running.send.session_id)
+    again = await desk.store.journal.claim(running.send, running.send.owner)
+    assert again.send.attempt == 2
+    assert await desk.store.journal.claim(again.send, WorkerId("other")) is None
+
+
+async def test_to_resume_does_not_say_that_others_were_overtaken(desk):
+    session = await desk.session()
+    send = (await desk.accept(session)).send
+    await desk.store.sessions.pause(session.id)
+    resumed = await desk.store.sessions.resume(session.id)
+    assert resumed.ready.dispatched_at == send.dispatched_at
+
+
 async def test_an_idle_session_has_nothing_to_publish(desk):
     session = await desk.session()
     assert (await desk.store.sessions.resume(session.id)).ready is None

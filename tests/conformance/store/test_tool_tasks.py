@@ -157,6 +157,17 @@ class TestEnding:
         assert await run(desk, task) is None
         assert (await found(desk, task)).status is TaskStatus.QUEUED
 
+    async def test_what_a_task_comes_to_changes_nothing_for_a_send_that_is_to_end(self, desk):
+        claim, [asking, telling] = await suspended(desk, "a", "b")
+        first, second = await run(desk, asking), await run(desk, telling)
+        await desk.store.sends.cancel(claim.send.id)
+        tasks = desk.store.tool_tasks
+        assert await tasks.conclude(first, Suspension(interactions=(desk.question("a"),))) == ()
+        assert await tasks.conclude(second, desk.done("b")) == ()
+        assert [(await found(desk, one)).status for one in (asking, telling)] == [TaskStatus.CANCELLED] * 2
+        assert await statuses(desk, claim) == [CallStatus.WAITING, CallStatus.WAITING]
+        assert list(await desk.store.interactions.list(send_id=claim.send.id)) == []
+
     async def test_a_process_hears_which_tasks_it_runs_and_which_nobody_waits_for(self, desk):
         claim, [first, _] = await suspended(desk, "a", "b")
         await run(desk, first)

@@ -9,8 +9,10 @@ from powerloop.kernel.dispatch import Kind
 from powerloop.kernel.driving import Outcome
 from powerloop.kernel.hooks import Hook, Veto
 from powerloop.kernel.ids import TaskId
+from powerloop.kernel.limits import TreeLimits
+from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.sends import SendStatus
-from powerloop.kernel.waits import Question
+from powerloop.kernel.waits import Question, Spawn
 from powerloop.testing.factories import make_agent
 from tests.unit.kernel.elsewhere import BROWSER, build, call_of, published, queued, serve, tools
 
@@ -108,3 +110,31 @@ async def test_a_vanished_outcome_is_no_outcome(here, script, elsewhere):
     here.store.state.end_calls(send_id, (ended,))
     assert await elsewhere.executor.drive(task_id) is Outcome.NOT_OURS
     assert elsewhere.toolbox.called == []
+
+
+async def test_a_tool_on_a_queue_starts_no_sub_agent_that_is_nested_too_deeply(house, script):
+    async def delegate(call):
+        return Spawn(agent="support", content=(TextBlock(text="You do it."),))
+
+    here = build(house, script, replace(make_agent(tools=tools(script)), tree=TreeLimits(depth=0)))
+    elsewhere = serve(here)
+    elsewhere.toolbox.functions["browse"] = delegate
+    send_id, [task_id] = await queued(here, script, ("c1", "browse"))
+    await elsewhere.executor.drive(task_id)
+    call = await call_of(here, send_id)
+    assert (call.status, "nested deeper than 0" in call.result) == (CallStatus.FAILED, True)
+
+
+async def test_tools_on_queues_start_no_more_sub_agents_than_a_round_may_have(house, script):
+    async def delegate(call):
+        return Spawn(agent="support", content=(TextBlock(text="You do it."),))
+
+    here = build(house, script, replace(make_agent(tools=tools(script)), tree=TreeLimits(breadth=1)))
+    elsewhere = serve(here)
+    elsewhere.toolbox.functions["browse"] = delegate
+    send_id, task_ids = await queued(here, script, ("c1", "browse"), ("c2", "browse"))
+    for task_id in task_ids:
+        await elsewhere.executor.drive(task_id)
+    calls = await here.store.journal.load_calls(send_id)
+    assert [call.status for call in calls] == [CallStatus.WAITING, CallStatus.FAILED]
+    assert "may start 1 sub-agents" in calls[1].result

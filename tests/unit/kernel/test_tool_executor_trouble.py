@@ -1,12 +1,15 @@
 """Calls that have a queue of their own, where the process that runs them dies, or loses its store."""
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
+from powerloop.kernel import carrying
 from powerloop.kernel.calls import CallStatus, Finding
 from powerloop.kernel.driving import Outcome
-from powerloop.kernel.errors import StoreUnavailable
+from powerloop.kernel.errors import InvalidInput, StoreUnavailable
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.interactions import InteractionKind
 from powerloop.testing.factories import make_agent
@@ -150,3 +153,99 @@ async def test_how_a_call_ended_is_written_when_the_store_is_back(here, script, 
     assert await elsewhere.executor.drive(task_id) is Outcome.ENDED
     assert (len(tries), elsewhere.toolbox.called) == (2, ["c1"])
     assert (await call_of(here, send_id)).result == "seen"
+
+
+async def test_a_row_that_was_read_before_another_claim_does_not_hide_that_claim(
+    here, script, elsewhere, monkeypatch
+):
+    """The row is read, and then somebody else runs the call and hands it over: it must be probed."""
+    send_id, [task_id] = await queued(here, script, ("c1", "post"))
+    tasks = here.store.tool_tasks
+    unclaimed = await tasks.find(task_id)
+    claim = await tasks.claim(unclaimed, RUNNER)
+    await tasks.hand_over(claim)
+    late = serve(here, WorkerId("runner-2"))
+
+    async def stale(_):
+        return unclaimed
+
+    monkeypatch.setattr(tasks, "find", stale)
+    await late.executor.drive(task_id)
+    assert (late.toolbox.probed, late.toolbox.called) == (["c1"], [])
+    assert (await call_of(here, send_id)).status is CallStatus.IN_DOUBT
+
+
+async def test_a_probe_is_asked_of_what_the_call_was_run_with(here, script, elsewhere):
+    asked = []
+
+    async def probe(agent, send, call):
+        asked.append(call.arguments)
+        return Finding.done("sent before")
+
+    _, [task_id] = await queued(here, script, ("c1", "post"))
+    state = here.store.state
+    state.tasks[task_id] = replace(state.tasks[task_id], arguments={"to": "ada"})
+    await die_in(here, elsewhere, task_id)
+    survivor = serve(here, WorkerId("runner-2"))
+    survivor.toolbox.probe = probe
+    await survivor.executor.drive(task_id)
+    assert asked == [{"to": "ada"}]
+
+
+async def test_a_call_that_must_not_run_twice_and_kills_its_process_is_put_to_a_person(here, script):
+    send_id, [task_id] = await queued(here, script, ("c1", "post"))
+    for number in range(3):
+        await die_in(here, serve(here, WorkerId(f"victim-{number}")), task_id)
+    await serve(here, WorkerId("runner-2")).executor.drive(task_id)
+    assert (await call_of(here, send_id)).status is CallStatus.IN_DOUBT
+
+
+async def test_a_defect_fails_the_call_at_once_and_says_which(here, script, elsewhere):
+    async def broken(call):
+        raise LookupError("no page")
+
+    elsewhere.toolbox.functions["browse"] = broken
+    send_id, [task_id] = await queued(here, script, ("c1", "browse"))
+    assert await elsewhere.executor.drive(task_id) is Outcome.ENDED
+    call = await call_of(here, send_id)
+    assert (call.status, "LookupError: no page" in call.result) == (CallStatus.FAILED, True)
+
+
+async def test_what_cannot_be_written_down_fails_the_call_and_does_not_run_it_again(
+    here, script, elsewhere, monkeypatch
+):
+    tasks, conclude = here.store.tool_tasks, here.store.tool_tasks.conclude
+
+    async def refusing(claim, came_to):
+        if came_to.status is CallStatus.DONE:
+            raise InvalidInput("a value is not JSON.")
+        return await conclude(claim, came_to)
+
+    monkeypatch.setattr(tasks, "conclude", refusing)
+    send_id, [task_id] = await queued(here, script, ("c1", "browse"))
+    assert await elsewhere.executor.drive(task_id) is Outcome.ENDED
+    call = await call_of(here, send_id)
+    assert (elsewhere.toolbox.called, call.status) == (["c1"], CallStatus.FAILED)
+    assert "a value is not JSON" in call.result
+
+
+async def test_a_tool_that_does_not_heed_its_cancellation_holds_nothing_up(
+    here, script, elsewhere, monkeypatch
+):
+    monkeypatch.setattr(carrying, "_CLEAN_UP_S", 0.01)
+    stubborn = asyncio.Event()
+
+    async def deaf(call):
+        while not stubborn.is_set():
+            with suppress(asyncio.CancelledError):
+                await stubborn.wait()
+
+    elsewhere.toolbox.functions["browse"] = deaf
+    _, [task_id] = await queued(here, script, ("c1", "browse"))
+    running = asyncio.create_task(elsewhere.executor.drive(task_id))
+    await until(lambda: elsewhere.toolbox.called)
+    elsewhere.executor.abandon()
+    async with asyncio.timeout(2):
+        assert await running is Outcome.LOST
+    assert elsewhere.executor.running == 0
+    stubborn.set()

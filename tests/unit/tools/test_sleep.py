@@ -52,6 +52,7 @@ def test_a_longest_wait_that_is_none_is_refused(longest):
         (Sleep(lasts=timedelta(0)), "no span of time"),
         (Sleep(lasts=timedelta(days=4000)), "no span of time"),
         (Sleep(until=LATER.replace(tzinfo=None)), "in which time zone"),
+        (Sleep(until=datetime.max.replace(tzinfo=UTC)), "days away"),
     ],
 )
 async def test_a_tool_that_sleeps_in_a_way_that_cannot_be_is_told_so(run, nap, told):

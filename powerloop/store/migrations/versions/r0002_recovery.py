@@ -98,7 +98,8 @@ def _tool_tasks(op: Operations, schema: str | None) -> None:
     op.create_index("ix_tool_tasks_send_id", "tool_tasks", ["send_id"], schema=schema)
     for name, columns, condition in (
         ("ix_tool_tasks_ready", ["queue", "priority", "dispatched_at"], sa.text("status = 'queued'")),
-        ("ix_tool_tasks_owned", ["owner", "ended_at"], sa.text("owner IS NOT NULL")),
+        ("ix_tool_tasks_running", ["owner"], sa.text("status = 'running'")),
+        ("ix_tool_tasks_cancelled", ["owner", "ended_at"], sa.text("status = 'cancelled'")),
     ):
         op.create_index(
             name,
