@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +10,12 @@ from powerloop.cli.console import AsJson, Console
 from powerloop.client.app import load_app
 from powerloop.kernel.agents import AgentRegistry
 from powerloop.kernel.errors import InvalidInput, WorkflowInvalid
-from powerloop.workflow import AUTHORING_GUIDE, WorkflowSpec, workflow_schema
+from powerloop.workflow import AUTHORING_GUIDE, WorkflowSpec, dry_run, workflow_schema
+from powerloop.workflow.dry_run import Step
 
-workflow = typer.Typer(name="workflow", help="Check workflows.", no_args_is_help=True)
+workflow = typer.Typer(
+    name="workflow", help="Check workflows, and walk them without models.", no_args_is_help=True
+)
 
 FileArgument = Annotated[Path, typer.Argument(help="A JSON file; - for standard input.")]
 
@@ -44,6 +47,24 @@ def check(
     console.say(f"The workflow {spec.name!r} is valid.", style="green")
 
 
+@workflow.command("dry-run")
+def dry(
+    file: FileArgument,
+    given: Annotated[
+        str, typer.Option("--input", "-i", help="JSON, or a text; the spec's own unless given.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Walk a workflow with stub answers, and show what would run. Exits with 1 if it would fail."""
+    console = Console.output(as_json)
+    run = dry_run(WorkflowSpec.parse(_read(file)), _json_or_text(given) if given else None)
+    console.value({"leaves": run.leaves, "outcome": run.outcome, "steps": run.steps})
+    for step in run.steps:
+        _say_step(console, step)
+    console.say(f"Leaves that ran: {run.leaves}.")
+    raise typer.Exit(0 if run.outcome and run.outcome.is_well else 1)
+
+
 @workflow.command("schema")
 def schema() -> None:
     """Print the JSON Schema of workflows."""
@@ -66,6 +87,22 @@ def _read(file: Path) -> str:
         return typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{file} cannot be read: {error}.") from error
+
+
+def _say_step(console: Console, step: Step) -> None:
+    outcome = step.outcome
+    ended = outcome.status.value if outcome else "not ended"
+    why = f" ({outcome.code}: {outcome.message})" if outcome and outcome.code else ""
+    name, does = (f" {step.id}" if step.id else ""), (f"  {step.does}" if step.does else "")
+    style = {"done": "", "failed": "red", "skipped": "dim"}.get(ended, "yellow")
+    console.say(f"{'  ' * step.depth}{step.type}{name}: {ended}{why}{does}", style=style)
+
+
+def _json_or_text(given: str) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(given)
+    except ValueError:
+        return given
 
 
 def _tools_of(agents: AgentRegistry) -> dict[str, set[str]]:

@@ -67,8 +67,18 @@ class WaitWork:
     signal: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubflowWork:
+    """Run a stored workflow."""
+
+    name: str
+    #: `None`: the latest.
+    version: int | None
+    input: Any
+
+
 #: What a leaf does.
-Work: TypeAlias = AgentWork | ToolWork | HumanWork | WaitWork
+Work: TypeAlias = AgentWork | ToolWork | HumanWork | WaitWork | SubflowWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +108,12 @@ def begin(node: Node, values: Values) -> Begun:
     match node:
         case AgentNode():
             return _agent(node, values)
+        case HumanNode():
+            return _human(node, values)
         case ToolNode(agent=agent, tool=tool, arguments=arguments):
             filled = fill(arguments, values)
             assert isinstance(filled, Mapping)
             return ToolWork(agent=agent, tool=tool, arguments=filled)
-        case HumanNode():
-            return HumanWork(
-                prompt=render(node.prompt, values),
-                schema=node.answer_schema,
-                choices=tuple(node.choices),
-                default=node.default,
-            )
         case WaitNode(seconds=seconds, until=until, signal=signal):
             return WaitWork(seconds=seconds, until=until, signal=signal)
         case _:
@@ -117,7 +122,7 @@ def begin(node: Node, values: Values) -> Begun:
 
 def _open(
     node: SequenceNode | ParallelNode | ForeachNode | BranchNode | LoopNode | SubflowNode, values: Values
-) -> Opened | Outcome:
+) -> Opened | Outcome | SubflowWork:
     match node:
         case SequenceNode(steps=steps):
             return Opened(total=len(steps), window=1)
@@ -130,8 +135,23 @@ def _open(
         case LoopNode(max_iterations=most):
             return Opened(total=most, window=1)
         case SubflowNode():
-            return Opened(total=1, window=1, input=fill(node.input, values))
+            return _subflow(node, fill(node.input, values))
     assert_never(node)
+
+
+def _subflow(node: SubflowNode, given: Any) -> Opened | SubflowWork:  # noqa: ANN401 - any JSON
+    if node.name is not None:
+        return SubflowWork(name=node.name, version=node.version, input=given)
+    return Opened(total=1, window=1, input=given)
+
+
+def _human(node: HumanNode, values: Values) -> HumanWork:
+    return HumanWork(
+        prompt=render(node.prompt, values),
+        schema=node.answer_schema,
+        choices=tuple(node.choices),
+        default=node.default,
+    )
 
 
 def _agent(node: AgentNode, values: Values) -> AgentWork:

@@ -76,6 +76,11 @@ class Machine:
         """How the run has ended; `None`: it has not."""
         return self.root.outcome
 
+    def name_of(self, path: str) -> str:
+        """The id of a leaf that has begun, or what it is."""
+        node = self._leaves[path].node
+        return node.id or node.type
+
     def leaf_ended(self, path: str, outcome: Outcome) -> None:
         """Move on from the end of a leaf. One that is not awaited any more changes nothing."""
         leaf = self._leaves.pop(path, None)

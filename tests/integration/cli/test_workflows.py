@@ -49,6 +49,24 @@ def test_what_is_no_json_or_no_file_is_told(powerloop, written):
     assert (missing.returncode, "cannot be read" in missing.stderr) == (2, True)
 
 
+def test_a_workflow_is_walked_without_models(powerloop, written):
+    done = powerloop("workflow", "dry-run", written(VALID), "--input", "cats")
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        ["agent a: done  echo ← cats", "Leaves that ran: 1."],
+    )
+    as_json = powerloop("workflow", "dry-run", written(VALID), "--input", "cats", "--json")
+    assert json.loads(as_json.stdout)["outcome"]["status"] == "done"
+
+
+def test_a_workflow_that_would_fail_is_said_to(powerloop, written):
+    body = {"type": "wait", "seconds": 1}
+    spec = {"name": "w", "root": {"type": "foreach", "as": "i", "items_from": "input", "body": body}}
+    done = powerloop("workflow", "dry-run", written(spec), "--input", "no list")
+    assert done.returncode == 1
+    assert "workflow.no_list" in done.stdout
+
+
 def test_the_schema_and_the_guide_are_printed(powerloop):
     assert json.loads(powerloop("workflow", "schema").stdout)["required"] == ["name", "root"]
     assert "| `foreach` |" in powerloop("workflow", "guide").stdout
