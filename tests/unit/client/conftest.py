@@ -81,6 +81,8 @@ class Life:
             living, (self.send, self.offset) = (self.send, self.offset), self.dead
             for text in texts:
                 self.emit(TextDelta(text=text))
+                # The store knows of the living claim only.
+                self.known[-1] = (self.messages, living[0])
             self.dead, (self.send, self.offset) = (self.send, self.offset), living
 
     def claim(self):
