@@ -1,6 +1,7 @@
 """``powerloop worker``: run sends."""
 
 import signal
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -10,6 +11,9 @@ from powerloop.cli.fleet import WorkerOptions, worker
 from powerloop.cli.preflight import preflight
 from powerloop.client.app import load_app
 from powerloop.embedded import ProcessGroup
+from powerloop.kernel.errors import InvalidInput
+from powerloop.mending.words import did_you_mean
+from powerloop.queue.routing import OUR_QUEUES
 from powerloop.settings import read_settings
 
 
@@ -25,7 +29,7 @@ def run(
     processes: Annotated[int, typer.Option("--processes", "-p", min=1, help="How many; one per core.")] = 1,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Sends per process.")] = 200,
     queues: Annotated[
-        str, typer.Option("--queues", "-Q", help="Celery queues; all of ours unless given.")
+        str, typer.Option("--queues", "-Q", help="Celery queues, also those of tools; all unless given.")
     ] = "",
     pool: Annotated[str, typer.Option("--pool", help="asyncio, or Celery's solo or prefork.")] = "asyncio",
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
@@ -36,6 +40,7 @@ def run(
     """
     settings = read_settings(app=app)
     agents = load_app(settings.app).agents
+    _check_queues(queues, known=(*OUR_QUEUES, *agents.tool_queues))
     preflight(settings)
     options = WorkerOptions(concurrency=concurrency, queues=queues, pool=pool, log_level=log_level)
     names = ", ".join(sorted(agent.name for agent in agents))
@@ -46,6 +51,20 @@ def run(
             group.start(worker(number, settings, options))
         ended = group.wait()
     raise typer.Exit(ended.exit_code if ended else 0)
+
+
+def _check_queues(queues: str, *, known: Sequence[str]) -> None:
+    """Pass if all the queues are there to be consumed.
+
+    Raises:
+        InvalidInput: one is not.
+    """
+    for name in filter(None, (one.strip() for one in queues.split(","))):
+        if name not in known:
+            nearest = did_you_mean(name, known).capitalize()
+            raise InvalidInput(
+                f"there is no queue {name!r}.", hint=f"{nearest} The queues are: {', '.join(known)}.".strip()
+            )
 
 
 def _stop(number: int, frame: object) -> NoReturn:

@@ -10,16 +10,14 @@ from kombu.transport.redis import Channel
 
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.kernel.errors import BrokerUnavailable
-from powerloop.kernel.queues import SEND_QUEUES
 from powerloop.queue.app import create_app
 from powerloop.queue.dead_letters import DEAD_LETTERS
 from powerloop.queue.redis_address import REDIS_TROUBLE, RedisAddress
-from powerloop.queue.routing import CLIENT_QUEUE, ENQUEUE_QUEUE, redis_lists
+from powerloop.queue.routing import CLIENT_QUEUE, OUR_QUEUES, redis_lists
 
 #: The policy under which Redis refuses what it cannot hold, and drops nothing that it has.
 SAFE_EVICTION: Final = "noeviction"
 
-_QUEUES: Final = (*SEND_QUEUES, ENQUEUE_QUEUE, CLIENT_QUEUE)
 _TIMEOUT_S: Final = 3.0
 
 
@@ -104,9 +102,9 @@ def check_broker(broker_url: str) -> None:
 
 async def _lengths(client: Any) -> dict[str, int]:  # noqa: ANN401 - redis types its replies for two protocols
     pipeline = client.pipeline(transaction=False)
-    for queue in _QUEUES:
+    for queue in OUR_QUEUES:
         for name in redis_lists(queue):
             pipeline.llen(name)
     lengths = await pipeline.execute()
     per_queue = len(redis_lists(CLIENT_QUEUE))
-    return {queue: sum(lengths[i * per_queue : (i + 1) * per_queue]) for i, queue in enumerate(_QUEUES)}
+    return {queue: sum(lengths[i * per_queue : (i + 1) * per_queue]) for i, queue in enumerate(OUR_QUEUES)}

@@ -20,7 +20,7 @@ from typing import Final
 from kombu.transport.redis import PRIORITY_STEPS, Channel
 
 from powerloop.kernel.dispatch import Kind
-from powerloop.kernel.queues import MAX_PRIORITY
+from powerloop.kernel.queues import MAX_PRIORITY, SEND_QUEUES
 
 #: What the names of all our tasks begin with.
 TASK_PREFIX: Final = "powerloop."
@@ -40,6 +40,9 @@ ENQUEUE_QUEUE: Final = ENQUEUE_TASK
 
 #: Where clients publish that name no queue.
 CLIENT_QUEUE: Final = "celery"
+
+#: What workers consume, beside the queues of tools.
+OUR_QUEUES: Final = (*SEND_QUEUES, ENQUEUE_QUEUE, CLIENT_QUEUE)
 
 
 def redis_priority(priority: int) -> int:

@@ -125,6 +125,17 @@ def test_a_worker_of_agents_that_cannot_be_loaded(powerloop_process, system):
     assert "POWERLOOP_APP" in answer(powerloop_process("worker", **system), 2)
 
 
+def test_a_worker_of_a_queue_that_is_not_there(powerloop_process, system, tmp_path):
+    (tmp_path / "surfing.py").write_text(
+        "from powerloop import Agent, tool\n"
+        "@tool(queue='browser')\ndef browse() -> str:\n    'Browse.'\n    return ''\n"
+        "surfer = Agent(name='surfer', model='scripted:echo', tools=[browse])\n"
+    )
+    said = answer(powerloop_process("worker", "--app", "surfing", "--queues", "brwser", **system), 2)
+    assert "there is no queue 'brwser'" in said
+    assert "Did you mean 'browser'?" in said
+
+
 def test_modules_that_are_broken_or_define_no_agent(powerloop, tmp_path):
     (tmp_path / "imports_what_is_not_there.py").write_text("import nothing_of_that_name\n")
     (tmp_path / "defines_nothing.py").write_text("")
