@@ -8,7 +8,7 @@ from powerloop.kernel.clock import SystemClock
 from powerloop.kernel.errors import BrokerUnavailable, SettingsInvalid
 from powerloop.queue.dead_letters import DEAD_LETTERS
 from powerloop.queue.inspect import SAFE_EVICTION, check_broker, inspect_redis
-from powerloop.queue.routing import redis_lists
+from powerloop.queue.routing import OUR_QUEUES, redis_lists
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ async def test_a_healthy_redis_says_so(own_redis):
     assert abs(report.clock_ahead) < timedelta(seconds=1)
     assert report.eviction_policy == SAFE_EVICTION
     assert report.appends is False
-    assert report.queues == {"powerloop.send": 0, "powerloop.enqueue": 0, "celery": 0}
+    assert report.queues == dict.fromkeys(OUR_QUEUES, 0)
     assert (report.unacknowledged, report.dead_letters) == (0, 0)
 
 
@@ -38,7 +38,7 @@ async def test_what_waits_is_counted_over_all_priorities(own_redis):
         client.lpush(DEAD_LETTERS, "m", "m", "m")
         client.hset("unacked", "tag", "m")
     report = await inspect_redis(own_redis.url)
-    assert report.queues == {"powerloop.send": 4, "powerloop.enqueue": 0, "celery": 2}
+    assert report.queues == dict.fromkeys(OUR_QUEUES, 0) | {"powerloop.send": 4, "celery": 2}
     assert (report.unacknowledged, report.dead_letters) == (1, 3)
 
 
