@@ -32,11 +32,12 @@ async def test_two_beats_publish_what_the_broker_lost_once(
     sends = await some_sends(loop, 30)
     queue.flushall()
     beats = [start_beat(system) for _ in range(2)]
+    await eventually(lambda: all("beat started" in beat.log for beat in beats), "both run", within=20)
     await eventually(lambda: len(queued()) == len(sends), "every send is in the queue again", within=20)
     assert queued() == {send.id: 1 for send in sends}
     assert [beat.stop() for beat in beats] == [0, 0]
     assert queued() == {send.id: 1 for send in sends}
-    assert any("sends recovered" in beat.log and "reason='queue empty'" in beat.log for beat in beats)
+    assert any("work recovered" in beat.log and "reason='queue empty'" in beat.log for beat in beats)
 
 
 async def test_two_beats_reclaim_the_sends_of_a_process_that_died_once(
@@ -47,6 +48,7 @@ async def test_two_beats_reclaim_the_sends_of_a_process_that_died_once(
         await store.journal.claim(send, WorkerId("dead:1:1"))
     queue.flushall()
     beats = [start_beat(system) for _ in range(2)]
+    await eventually(lambda: all("beat started" in beat.log for beat in beats), "both run", within=20)
     await eventually(lambda: len(queued()) == len(sends), "every send is in the queue again", within=20)
     assert [beat.stop() for beat in beats] == [0, 0]
     found = [await store.sends.find(send.id) for send in sends]

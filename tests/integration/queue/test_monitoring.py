@@ -7,9 +7,8 @@ import pytest
 from celery import Celery
 from celery.events.state import State
 
-from powerloop.kernel.ids import CallId, SendId, SessionId
-from powerloop.kernel.limits import TreeLimits
-from powerloop.kernel.sends import Lineage
+from powerloop.kernel.dispatch import Kind
+from powerloop.kernel.queues import SUBAGENT_QUEUE
 from powerloop.queue import create_app
 from powerloop.queue.kombu_dispatcher import KombuDispatcher
 from powerloop.queue.redis_dispatcher import RedisDispatcher
@@ -89,16 +88,15 @@ async def test_a_monitor_is_told_of_what_is_published_for_the_first_time(monitor
 
 
 async def test_a_monitor_sees_which_sub_agents_belong_together(monitor, dispatcher, eventually):
-    lineage = Lineage(
-        session_id=SessionId("parent"),
-        send_id=SendId("parent-send"),
-        call_id=CallId("c1"),
-        root_id=SendId("root-send"),
-        depth=2,
-        awaited=True,
-        limits=TreeLimits(),
+    activation = replace(
+        make_activation(1),
+        kind=Kind.SUBAGENT,
+        queue=SUBAGENT_QUEUE,
+        root_id="root-send",
+        parent_id="parent-send",
+        group_id="parent-send",
     )
-    await dispatcher.publish([replace(make_activation(1), lineage=lineage)])
+    await dispatcher.publish([activation])
     await eventually(lambda: "send-1" in sent(monitor), "the event arrives")
     event = sent(monitor)["send-1"]
     assert (event["root_id"], event["parent_id"]) == ("root-send", "parent-send")

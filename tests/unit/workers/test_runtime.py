@@ -20,6 +20,7 @@ class Parts:
             models=None,
             store=SimpleNamespace(open=self._open, agents=SimpleNamespace(announce=self._announce)),
             executor=None,
+            tools=None,
             producer=None,
             heartbeat=SimpleNamespace(
                 start=lambda: self.alive.add("heartbeat"), stop=lambda: self.alive.discard("heartbeat")
