@@ -50,22 +50,22 @@ async def test_sessions_are_found_by_agent_and_status(desk):
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ({}, {"bare", "full"}),
-        ({"customer": "42"}, {"full"}),
-        ({"customer": "42", "tags": ["a", "b"]}, {"full"}),
-        ({"customer": "43"}, set()),
-        ({"absent": None}, set()),
-        ({"empty": None}, {"full"}),
-        ({"tags": ["a"]}, set()),
-        ({"tags": ["b", "a"]}, set()),
-        ({"place": {"city": "Berlin"}}, set()),
-        ({"place": {"zip": 1, "city": "Berlin"}}, {"full"}),
-        ({"number": 1}, {"full"}),
-        ({"number": 1.0}, {"full"}),
-        ({"number": True}, set()),
-        ({"flag": True}, {"full"}),
-        ({"flag": 1}, set()),
-        ({"a.b": 'say "hi"'}, {"full"}),
+        ({}, ["bare", "full"]),
+        ({"customer": "42"}, ["full"]),
+        ({"customer": "42", "tags": ["a", "b"]}, ["full"]),
+        ({"customer": "43"}, []),
+        ({"absent": None}, []),
+        ({"empty": None}, ["full"]),
+        ({"tags": ["a"]}, []),
+        ({"tags": ["b", "a"]}, []),
+        ({"place": {"city": "Berlin"}}, []),
+        ({"place": {"zip": 1, "city": "Berlin"}}, ["full"]),
+        ({"number": 1}, ["full"]),
+        ({"number": 1.0}, ["full"]),
+        ({"number": True}, []),
+        ({"flag": True}, ["full"]),
+        ({"flag": 1}, []),
+        ({"a.b": 'say "hi"'}, ["full"]),
     ],
     ids=str,
 )
@@ -81,7 +81,7 @@ async def test_metadata_matches_where_all_named_keys_are_equal(desk, wanted, fou
         flag=True,
         **{"a.b": 'say "hi"'},
     )
-    assert set(await listed(desk, metadata=wanted)) == found
+    assert sorted(await listed(desk, metadata=wanted)) == found
 
 
 async def test_filters_hold_on_every_page(desk):
