@@ -39,12 +39,13 @@ class Broker:
         return await asyncio.to_thread(self._messages)
 
     def _messages(self):
-        with Connection(self.url) as connection, connection.channel() as channel:
-            messages = []
-            with suppress(connection.channel_errors):
-                while message := channel.basic_get(SEND_QUEUE, no_ack=True):
-                    messages.append(channel.message_to_python(message))
-            return messages
+        with Connection(self.url) as connection:
+            return [message for queue in SEND_QUEUES for message in self._messages_of(queue, connection)]
+
+    def _messages_of(self, queue, connection):
+        with suppress(connection.channel_errors), connection.channel() as channel:
+            while message := channel.basic_get(queue, no_ack=True):
+                yield channel.message_to_python(message)
 
     async def taken(self):
         return [message.headers["id"] for message in await self.messages()]
