@@ -40,9 +40,13 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Children that pytest starts inherit the width of its terminal: readline, which it imports, sees to that.
+    # Programs under test write to pipes, which have none.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give tests of real processes more chances: they share the machine with whatever else runs there.
 
     A test that needed one is listed at the end of the run. Everything else passes at once or fails.
