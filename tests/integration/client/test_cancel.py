@@ -46,6 +46,7 @@ async def test_a_send_that_has_not_started_is_cancelled_at_once_and_never_runs(l
     [cancellation] = await loop.cancel(second.id)
     assert cancellation.effect == "cancelled"
     assert await second.status() is SendStatus.CANCELLED
+    await first.cancel()
     assert (await third.result(timeout=20)).ok
     assert (await loop.get_send(second.id)).send.attempt == 0
     texts = [message.text for message in await loop.messages(first.session_id)]

@@ -183,17 +183,18 @@ async def test_what_was_queued_when_the_process_stopped_goes_on_at_the_next_star
 async def test_what_ran_when_the_process_was_killed_goes_on_at_the_next_start(tmp_path):
     path = tmp_path / "app.db"
     source = """
-import asyncio, sys
+import asyncio, sys, time
 from powerloop import Agent, AsyncPowerLoop
 
 async def main():
     async with AsyncPowerLoop.local(sys.argv[1], agents=[Agent(name="demo", model="scripted:demo")]) as loop:
         session = await loop.create_session("demo", id="s")
-        handle = await loop.send(session.id, "Tell me a story.")
+        handle = await loop.send(session.id, "My name is Ada.")
         async for event in handle.events():
             if event.type == "text.delta":
                 print(handle.id, flush=True)
-                await asyncio.sleep(60)
+                # Nothing else of this process runs on: the answer is not finished.
+                time.sleep(60)
 
 asyncio.run(main())
 """

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -46,6 +48,9 @@ async def loop(tmp_path):
     assert await asyncio.to_thread(process.stdout.readline) == "paying\n"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    # As if its lease had run out.
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM worker_leases")
     agent = Agent(name="payer", model="scripted:paying", tools=[pay])
     paid.clear()
     async with AsyncPowerLoop.local(path, agents=[agent], scripts={"paying": SCRIPT}) as loop:
