@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Hundreds of processes of the tests import the same modules: the first one compiles them for the others.
+export PYTHONDONTWRITEBYTECODE :=
+# How many processes run the tests. Most of them wait most of the time.
+TEST_WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo dev test test-fast check format bench clean
@@ -26,10 +31,10 @@ dev: $(STAMP)  ## Run the whole system in this terminal until Ctrl-C, with the e
 	$(BIN)/powerloop dev --app examples.support
 
 test: $(STAMP)  ## Run every test.
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-fast: $(STAMP)  ## Run the tests that start nothing.
-	$(BIN)/pytest tests/unit tests/architecture
+	$(PYTEST) tests/unit tests/architecture
 
 check: $(STAMP)  ## Format, lint, types, import contracts, sizes.
 	$(BIN)/ruff format --check .

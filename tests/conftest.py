@@ -1,6 +1,7 @@
 """Fixtures that every tier may use: real servers of our own, servers that happen to answer, and waiting."""
 
 import asyncio
+import fcntl
 import inspect
 import os
 import shutil
@@ -9,9 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _REAL & set(item.path.parts):
             item.add_marker(pytest.mark.flaky(reruns=2))
+        if "rabbitmq_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.takes("rabbitmq"))
+    if hasattr(config, "workerinput"):
+        # Of two processes, the first has enough to do with those that wait for each other.
+        items.sort(key=lambda item: "machine" not in _taken(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait until no other test takes what this one takes; its timeout begins after that.
+
+    Not by the groups of xdist, which know one run only, and which it passes over under pytest 9.2.
+    """
+    with ExitStack() as turns:
+        for name in sorted(_taken(item)):
+            turns.enter_context(_turn(name))
+        return (yield)
+
+
+def _taken(item: pytest.Item) -> set[str]:
+    return {name for mark in item.iter_markers("takes") for name in mark.args}
+
+
+@contextmanager
+def _turn(name: str) -> Iterator[None]:
+    path = Path(tempfile.gettempdir(), f"powerloop-tests-{os.getuid()}-{name}.lock")
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 # Our own servers

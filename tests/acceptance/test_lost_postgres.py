@@ -16,7 +16,7 @@ from powerloop.kernel.errors import StoreUnavailable
 from powerloop.store import migrate
 from powerloop.testing.wire import WireProcess
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine")]
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from powerloop.kernel.queues import SEND_QUEUE
 from powerloop.queue.routing import redis_list
 from powerloop.testing.wire import Reply, WireProcess
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine")]
 
 SLOW = "Take your time."
 QUICK = "Be quick."

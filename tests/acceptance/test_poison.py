@@ -10,7 +10,7 @@ from powerloop.kernel.attempt import POISON_CODE
 from powerloop.testing.wire import Reply, WireCall, WireProcess
 from powerloop.testing.world import WorldProcess
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine")]
 
 APP = '''
 import os, signal

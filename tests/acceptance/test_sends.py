@@ -47,6 +47,7 @@ async def test_the_same_tasks_run_in_celerys_own_pools(system, loop: AsyncPowerL
     assert [result.text for result in results] == ["one", "two"]
 
 
+@pytest.mark.takes("machine")
 async def test_two_workers_keep_the_order_of_every_session_and_lose_nothing(system, loop: AsyncPowerLoop):
     workers = [system.start_worker(), system.start_worker()]
     sessions = [(await loop.create_session("echo")).id for _ in range(20)]
@@ -83,6 +84,7 @@ async def test_a_worker_whose_epoch_was_raised_writes_nothing_more(system, loop:
     assert await handle.status() is SendStatus.RUNNING
 
 
+@pytest.mark.takes("machine")
 async def test_one_process_holds_five_hundred_model_calls_in_flight_in_little_memory(system, loop):
     # So slow that the first answer comes after the last question, on a machine that has other things to do.
     with WireProcess(latency=timedelta(seconds=15)) as wire:

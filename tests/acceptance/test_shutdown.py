@@ -13,7 +13,7 @@ from powerloop import AsyncPowerLoop, SendHandle, SendStatus
 from powerloop.testing.wire import Reply, WireCall, WireProcess
 from powerloop.testing.world import WorldProcess
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine")]
 
 APP = '''
 import asyncio, os

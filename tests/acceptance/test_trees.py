@@ -7,7 +7,7 @@ import pytest
 
 from powerloop import SendStatus
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine")]
 
 APP = """
 from datetime import timedelta

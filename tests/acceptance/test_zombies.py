@@ -16,7 +16,7 @@ from psycopg import sql
 from powerloop import AsyncPowerLoop, SendHandle, SendStatus
 from powerloop.testing.wire import Reply, WireCall, WireProcess
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine")]
 
 APP = '''
 import asyncio, os, signal, threading

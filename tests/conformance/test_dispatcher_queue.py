@@ -64,7 +64,10 @@ def open_broker(kind, request):
     return Broker(dispatcher, url, "redis://127.0.0.1:1/0")
 
 
-@pytest.fixture(params=["memory", "redis", "kombu", "rabbitmq"])
+RABBITMQ = pytest.param("rabbitmq", marks=pytest.mark.takes("rabbitmq"))
+
+
+@pytest.fixture(params=["memory", "redis", "kombu", RABBITMQ])
 async def broker(request):
     broker = Memory() if request.param == "memory" else open_broker(request.param, request)
     await broker.taken()
@@ -73,7 +76,7 @@ async def broker(request):
     await broker.dispatcher.close()
 
 
-@pytest.fixture(params=["redis", "kombu", "rabbitmq"])
+@pytest.fixture(params=["redis", "kombu", RABBITMQ])
 async def wire(request):
     """A broker whose messages can be looked at."""
     broker = open_broker(request.param, request)

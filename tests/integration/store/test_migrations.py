@@ -70,6 +70,7 @@ async def test_looking_at_a_file_that_is_not_there_does_not_make_it(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.takes("machine")
 async def test_eight_processes_that_first_boot_at_once_converge(empty_url):
     booting = [
         await asyncio.create_subprocess_exec(

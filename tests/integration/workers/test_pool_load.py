@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.takes("machine")]
 
 
 def test_a_worker_of_one_goes_from_task_to_task_without_a_pause(workshop):
