@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ import redis
 from psycopg import sql
 
 from powerloop.embedded import PostgresServer, RedisServer
+
+Copying = Callable[[str], AbstractContextManager[str]]
 
 _FOLDER_PREFIX = "powerloop-tests-"
 _PLENTY_BYTES = 2 * 1024**3
@@ -134,27 +136,47 @@ def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def database_like(postgres_server: PostgresServer) -> Iterator[Copying]:
+    """``with database_like(template) as url``: a copy of a database, dropped at the end.
+
+    By one connection for all of them: to open one for each takes a quarter as long as the copy.
+    """
+    with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
+
+        @contextmanager
+        def copy(template: str) -> Iterator[str]:
+            name = f"test_{uuid4().hex}"
+            names = map(sql.Identifier, (name, template))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+            try:
+                yield postgres_server.url_of(name)
+            finally:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+        yield copy
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+def postgres_url(database_like: Copying) -> Iterator[str]:
     """The ``postgresql://`` URL of an empty database that only this test has."""
-    with _database(postgres_server, template="template0") as url:
+    with database_like("template0") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_server: PostgresServer) -> str:
+def migrated_template(database_like: Copying) -> Iterator[str]:
     """The name of a database that is migrated once and copied for each test."""
     migrate = import_module("powerloop.store.migrate")
-    name = "powerloop_migrated"
-    _administer(postgres_server, "CREATE DATABASE {} TEMPLATE template0", name)
-    _finish(migrate.upgrade(postgres_server.url_of(name)))
-    return name
+    with database_like("template0") as url:
+        _finish(migrate.upgrade(url))
+        yield urlsplit(url).path[1:]
 
 
 @pytest.fixture
-def migrated_postgres_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+def migrated_postgres_url(database_like: Copying, migrated_template: str) -> Iterator[str]:
     """The URL of a database with powerloop's schema and no rows, that only this test has."""
-    with _database(postgres_server, template=migrated_template) as url:
+    with database_like(migrated_template) as url:
         yield url
 
 
@@ -171,22 +193,6 @@ def redis_url(redis_server: RedisServer) -> str:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
     return redis_server.url
-
-
-@contextmanager
-def _database(server: PostgresServer, template: str) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
-    try:
-        yield server.url_of(name)
-    finally:
-        if server.running:
-            _administer(server, "DROP DATABASE {} WITH (FORCE)", name)
-
-
-def _administer(server: PostgresServer, statement: str, *names: str) -> None:
-    with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def _finish(result: Any) -> Any:

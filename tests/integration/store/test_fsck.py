@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -20,20 +21,34 @@ from tests.integration.store.planted import PLANTED
 TITLES = {check.name: check.title for check in CHECKS}
 
 
-@pytest.fixture
-async def healthy(migrated_postgres_url):
-    """The URL of a database with sends in every state, all of them as they should be."""
-    await fill(migrated_postgres_url)
-    return migrated_postgres_url
+@pytest.fixture(scope="module")
+def filled_template(database_like, migrated_template):
+    """The name of a database with sends in every state, all of them as they should be."""
+    with database_like(migrated_template) as url:
+        asyncio.run(fill(url))
+        yield urlsplit(url).path[1:]
 
 
 @pytest.fixture
-async def healthy_file(tmp_path: Path):
+def healthy(database_like, filled_template):
+    """The URL of a copy of it."""
+    with database_like(filled_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory):
     """The same, in SQLite."""
-    file = tmp_path / "store.db"
-    await migrate.upgrade(f"sqlite:///{file}")
-    await fill(f"sqlite:///{file}")
+    file = tmp_path_factory.mktemp("filled") / "store.db"
+    asyncio.run(migrate.upgrade(f"sqlite:///{file}"))
+    asyncio.run(fill(f"sqlite:///{file}"))
     return file
+
+
+@pytest.fixture
+def healthy_file(filled_file: Path, tmp_path: Path):
+    """A copy of that."""
+    return Path(shutil.copy(filled_file, tmp_path / "store.db"))
 
 
 async def fill(url):
@@ -87,13 +102,11 @@ def test_every_check_is_known_to_fail():
     ("name", "change", "expected"),
     [planted for planted in PLANTED if not any(word in planted[1] for word in ("now()", "DROP", "||"))],
 )
-async def test_the_same_is_named_in_a_file(healthy_file, tmp_path, name, change, expected):
-    file = tmp_path / "broken.db"
-    shutil.copy(healthy_file, file)
-    connection = sqlite3.connect(file)
+async def test_the_same_is_named_in_a_file(healthy_file, name, change, expected):
+    connection = sqlite3.connect(healthy_file)
     connection.executescript(change)
     connection.close()
-    rows = (await violated(f"sqlite:///{file}", at_rest=True)).get(TITLES[name], ())
+    rows = (await violated(f"sqlite:///{healthy_file}", at_rest=True)).get(TITLES[name], ())
     assert any(expected.items() <= row.items() for row in rows), rows
 
 
