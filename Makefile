@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## Run the main job on the embedded stack: Postgres, Redis, two workers, 53 sessions.
+demo: $(STAMP)  ## Run the main job on the embedded stack: Postgres, Redis, two workers, a crowd of sessions.
 	$(BIN)/powerloop demo
 
 dev: $(STAMP)  ## Run the whole system in this terminal until Ctrl-C, with the example agents.

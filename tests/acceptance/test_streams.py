@@ -114,11 +114,12 @@ def said(reading: Reading) -> Sequence[str]:
 
 
 async def test_a_reader_that_was_killed_goes_on_where_it_was(system, loop: AsyncPowerLoop, wire):
-    system.start_worker(**wire.environ)
     session = await loop.create_session("wired")
     send = await loop.send(session.id, "Write.")
-    reading = Reading()
-    await ReaderProcess(system, send).read_until_killed(reading, deltas=10)
+    # Readers start before the worker: on a busy machine, they take longer than the text.
+    reader, reading = ReaderProcess(system, send), Reading()
+    system.start_worker(**wire.environ)
+    await reader.read_until_killed(reading, deltas=10)
     seen = len(reading.text)
     assert 0 < seen < len("".join(WORDS))
     await resume(send, reading)
@@ -131,11 +132,13 @@ async def test_a_reader_that_was_killed_goes_on_where_it_was(system, loop: Async
 async def test_a_reader_that_was_killed_with_the_worker_is_told_to_rewind(system, loop: AsyncPowerLoop, wire):
     quick = {"POWERLOOP_LEASE_TTL": "1", "POWERLOOP_LOCK_TTL": "1", **wire.environ}
     system.start_beat(POWERLOOP_SWEEP_INTERVAL="0.2")
-    doomed = system.start_worker(**quick)
     session = await loop.create_session("wired")
     send = await loop.send(session.id, "Write.")
-    reading = Reading()
-    await ReaderProcess(system, send).read_until_killed(reading, deltas=10)
+    # The text of the worker that dies does not come to its end.
+    wire.enqueue(Reply(chunks=WORDS, pace=timedelta(milliseconds=200)))
+    reader, reading = ReaderProcess(system, send), Reading()
+    doomed = system.start_worker(**quick)
+    await reader.read_until_killed(reading, deltas=10)
     doomed.kill()
     system.start_worker(**quick)
     assert (await send.result(timeout=30)).ok
@@ -148,11 +151,11 @@ async def test_a_reader_that_was_killed_with_the_worker_is_told_to_rewind(system
 
 async def test_a_reader_whose_place_was_trimmed_is_told_by_the_store(system, loop: AsyncPowerLoop, wire):
     # A stream keeps nodes of a hundred entries: what is trimmed to ten keeps up to a hundred.
-    system.start_worker(POWERLOOP_STREAM_LENGTH="10", **wire.environ)
     session = await loop.create_session("wired")
     send = await loop.send(session.id, "Write.")
-    reading = Reading()
-    await ReaderProcess(system, send).read_until_killed(reading, deltas=5)
+    reader, reading = ReaderProcess(system, send), Reading()
+    system.start_worker(POWERLOOP_STREAM_LENGTH="10", **wire.environ)
+    await reader.read_until_killed(reading, deltas=5)
     assert (await send.result(timeout=30)).ok
     for number in range(30):
         assert (await (await loop.send(session.id, f"Say {number}.")).result(timeout=30)).ok
