@@ -1,7 +1,7 @@
 """``powerloop doctor``: what is wrong, and what to do about it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from powerloop.cli.console import AsJson, Console
 from powerloop.client.app import load_app
 from powerloop.client.remote import require_urls
 from powerloop.kernel.errors import PowerLoopError
+from powerloop.kernel.queues import QueueName
 from powerloop.queue.inspect import SAFE_EVICTION, RedisReport, check_broker, inspect_redis
 from powerloop.settings import Settings, read_settings
 from powerloop.store import migrate, open_store
@@ -131,7 +132,7 @@ async def _open_questions(settings: Settings) -> int:
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:
-    report = asyncio.run(inspect_redis(settings.redis_url))
+    report = asyncio.run(inspect_redis(settings.redis_url, tool_queues=_tool_queues(settings)))
     ping_ms = report.ping / timedelta(milliseconds=1)
     yield Finding(
         check="redis",
@@ -140,6 +141,14 @@ def _redis(settings: Settings) -> Iterator[Finding]:
     )
     yield _skew("redis", report.clock_ahead)
     yield from _redis_settings(report)
+
+
+def _tool_queues(settings: Settings) -> Sequence[QueueName]:
+    """The queues that tools of the app have; none, if the app cannot be loaded, as its own check tells."""
+    try:
+        return load_app(settings.app).agents.tool_queues if settings.app else ()
+    except PowerLoopError:
+        return ()
 
 
 def _redis_settings(report: RedisReport) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Looking at a broker from outside, for people who ask what is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -10,6 +10,7 @@ from kombu.transport.redis import Channel
 
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.kernel.errors import BrokerUnavailable
+from powerloop.kernel.queues import QueueName
 from powerloop.queue.app import create_app
 from powerloop.queue.dead_letters import DEAD_LETTERS
 from powerloop.queue.redis_address import REDIS_TROUBLE, RedisAddress
@@ -44,8 +45,13 @@ class RedisReport:
     dead_letters: int
 
 
-async def inspect_redis(redis_url: str, clock: Clock | None = None) -> RedisReport:
+async def inspect_redis(
+    redis_url: str, clock: Clock | None = None, *, tool_queues: Sequence[QueueName] = ()
+) -> RedisReport:
     """Ask a Redis how it is.
+
+    Args:
+        tool_queues: Queues that tools have of their own; what waits there is counted too.
 
     Raises:
         SettingsInvalid: the URL is malformed.
@@ -60,7 +66,7 @@ async def inspect_redis(redis_url: str, clock: Clock | None = None) -> RedisRepo
         seconds, microseconds = await client.time()
         ping = timedelta(seconds=monotonic() - began)
         info = await client.info()
-        lengths = await _lengths(client)
+        lengths = await _lengths(client, (*OUR_QUEUES, *tool_queues))
         dead, unacknowledged = await client.llen(DEAD_LETTERS), await client.hlen(Channel.unacked_key)
     except REDIS_TROUBLE as error:
         raise address.unavailable(error) from error
@@ -100,11 +106,11 @@ def check_broker(broker_url: str) -> None:
         app.close()
 
 
-async def _lengths(client: Any) -> dict[str, int]:  # noqa: ANN401 - redis types its replies for two protocols
+async def _lengths(client: Any, queues: Sequence[str]) -> dict[str, int]:  # noqa: ANN401 - typed for two protocols
     pipeline = client.pipeline(transaction=False)
-    for queue in OUR_QUEUES:
+    for queue in queues:
         for name in redis_lists(queue):
             pipeline.llen(name)
     lengths = await pipeline.execute()
     per_queue = len(redis_lists(CLIENT_QUEUE))
-    return {queue: sum(lengths[i * per_queue : (i + 1) * per_queue]) for i, queue in enumerate(OUR_QUEUES)}
+    return {queue: sum(lengths[i * per_queue : (i + 1) * per_queue]) for i, queue in enumerate(queues)}

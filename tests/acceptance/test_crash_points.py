@@ -78,8 +78,15 @@ IN_DOUBT = (
 AT_SHUTDOWN = (CrashPoint.BEFORE_HAND_OVER, CrashPoint.AFTER_HAND_OVER)
 #: Passed where a send is steered.
 STEERED = (CrashPoint.BEFORE_MERGE, CrashPoint.AFTER_MERGE)
-#: Passed only where there is something to publish: with a second send behind the first.
-ALWAYS = tuple(point for point in CrashPoint if point not in (*IN_DOUBT, *AT_SHUTDOWN, *STEERED))
+#: Passed where a tool has a queue of its own.
+QUEUED = (
+    CrashPoint.BEFORE_TASK_CLAIM,
+    CrashPoint.AFTER_TASK_CLAIM,
+    CrashPoint.BEFORE_TASK_CONCLUDE,
+    CrashPoint.AFTER_TASK_CONCLUDE,
+)
+#: Those to publish only where there is something to publish: with a second send behind the first.
+ALWAYS = tuple(point for point in CrashPoint if point not in (*IN_DOUBT, *AT_SHUTDOWN, *STEERED, *QUEUED))
 
 #: Where the model has answered, and nothing says so: it is asked again.
 ANSWER_LOST = (CrashPoint.AFTER_MODEL, CrashPoint.BEFORE_FINISH)

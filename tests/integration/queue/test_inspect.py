@@ -42,6 +42,13 @@ async def test_what_waits_is_counted_over_all_priorities(own_redis):
     assert (report.unacknowledged, report.dead_letters) == (1, 3)
 
 
+async def test_what_waits_in_the_queues_of_tools_is_counted_if_asked_for(own_redis):
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.lpush(redis_lists("browser")[1], "m", "m")
+    report = await inspect_redis(own_redis.url, tool_queues=["browser", "gpu"])
+    assert report.queues == dict.fromkeys(OUR_QUEUES, 0) | {"browser": 2, "gpu": 0}
+
+
 async def test_a_clock_that_differs_and_a_policy_that_loses_messages_are_seen(own_redis):
     with redis.Redis.from_url(own_redis.url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
