@@ -8,9 +8,9 @@ import typer
 
 from powerloop.cli.console import AsJson, Console
 from powerloop.client.app import load_app
-from powerloop.kernel.agents import AgentRegistry
 from powerloop.kernel.errors import InvalidInput, WorkflowInvalid
 from powerloop.workflow import AUTHORING_GUIDE, WorkflowSpec, dry_run, workflow_schema
+from powerloop.workflow.checks import tools_of
 from powerloop.workflow.dry_run import Step
 
 workflow = typer.Typer(
@@ -35,7 +35,7 @@ def check(
 ) -> None:
     """Tell everything that is wrong with a workflow. Exits with 1 if something is."""
     console = Console.output(as_json)
-    agents = _tools_of(load_app(app).agents) if app else None
+    agents = tools_of(load_app(app).agents) if app else None
     try:
         spec = WorkflowSpec.parse(_read(file), agents=agents)
     except WorkflowInvalid as invalid:
@@ -90,12 +90,9 @@ def _read(file: Path) -> str:
 
 
 def _say_step(console: Console, step: Step) -> None:
-    outcome = step.outcome
-    ended = outcome.status.value if outcome else "not ended"
-    why = f" ({outcome.code}: {outcome.message})" if outcome and outcome.code else ""
-    name, does = (f" {step.id}" if step.id else ""), (f"  {step.does}" if step.does else "")
+    ended = step.outcome.status.value if step.outcome else "not ended"
     style = {"done": "", "failed": "red", "skipped": "dim"}.get(ended, "yellow")
-    console.say(f"{'  ' * step.depth}{step.type}{name}: {ended}{why}{does}", style=style)
+    console.say(str(step), style=style)
 
 
 def _json_or_text(given: str) -> Any:  # noqa: ANN401 - any JSON
@@ -103,7 +100,3 @@ def _json_or_text(given: str) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(given)
     except ValueError:
         return given
-
-
-def _tools_of(agents: AgentRegistry) -> dict[str, set[str]]:
-    return {agent.name: {tool.spec.name for tool in agent.tools} for agent in agents}

@@ -1,9 +1,10 @@
 """What a workflow must keep beyond its shape: names, sizes, schemas, agents and tools that are known."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from powerloop.kernel.agents import Agent
 from powerloop.mending.valid_schema import schema_problems
 from powerloop.mending.words import Problem, did_you_mean, listed
 from powerloop.workflow.outline import Outline
@@ -18,6 +19,11 @@ LEAVES: Final = frozenset({"agent", "wait", "human", "tool"})
 
 #: The tools of each agent that is known, by its name.
 KnownAgents = Mapping[str, Collection[str]]
+
+
+def tools_of(agents: Iterable[Agent]) -> KnownAgents:
+    """What these agents are, to a check of workflows that name them."""
+    return {agent.name: {tool.spec.name for tool in agent.tools} for agent in agents}
 
 
 def name_problems(root: Outline) -> Iterator[Problem]:

@@ -29,6 +29,13 @@ class Step:
     #: How it ended; `None`: the run was cut off before.
     outcome: Outcome | None
 
+    def __str__(self) -> str:
+        """What it is, how it ended and what it would do, on one line."""
+        ended = self.outcome.status.value if self.outcome else "not ended"
+        why = f" ({self.outcome.code}: {self.outcome.message})" if self.outcome and self.outcome.code else ""
+        name, does = (f" {self.id}" if self.id else ""), (f"  {self.does}" if self.does else "")
+        return f"{'  ' * self.depth}{self.type}{name}: {ended}{why}{does}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
