@@ -12,7 +12,7 @@ from powerloop.testing.wire import Reply, WireCall, WireProcess
 from powerloop.testing.world import WorldProcess
 from tests.acceptance.crew import Crew
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("crash points"), pytest.mark.timeout(300)]
 
 APP = '''
 import os
