@@ -1,5 +1,6 @@
 """The tool by which a model checks a workflow that it writes."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -67,11 +68,15 @@ class _CheckWorkflow:
         Raises:
             ToolError: it has problems.
         """
+        # Not on the event loop, which others run on: the largest workflow takes most of a second.
+        return await asyncio.to_thread(self._check, arguments["workflow"], arguments.get("input"))
+
+    def _check(self, workflow: Mapping[str, Any], given: Any) -> str:  # noqa: ANN401 - any JSON
         try:
-            spec = WorkflowSpec.parse(arguments["workflow"], agents=self._known)
+            spec = WorkflowSpec.parse(workflow, agents=self._known)
         except WorkflowInvalid as invalid:
             raise ToolError(str(invalid), hint="Mend all of them, and check again.") from None
-        return _told(spec, dry_run(spec, arguments.get("input")))
+        return _told(spec, dry_run(spec, given))
 
 
 def _told_agents(known: KnownAgents | None) -> str:
