@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+import redis
 
 pytestmark = pytest.mark.integration
 
@@ -155,6 +156,23 @@ def test_the_doctor_finds_nothing_wrong_with_a_system_that_is_well(powerloop, sy
     done = powerloop("doctor", "--json", **system)
     assert done.returncode == 0, done.stdout
     assert '"check": "schema", "verdict": "ok"' in done.stdout
+
+
+def test_the_doctor_counts_what_waits_in_the_queues_of_the_apps_tools(powerloop, system, tmp_path):
+    (tmp_path / "surfers.py").write_text(
+        "from powerloop import Agent, tool\n\n"
+        "@tool(queue='browser', effect='read')\n"
+        "async def visit(url: str) -> str:\n"
+        '    """Visit a page."""\n'
+        "    return url\n\n"
+        "surfer = Agent(name='surfer', model='scripted:echo', tools=[visit])\n"
+    )
+    with redis.Redis.from_url(system["POWERLOOP_REDIS_URL"]) as client:
+        client.lpush("browser", "m", "m")
+        done = powerloop("doctor", **system, POWERLOOP_APP="surfers")
+        client.delete("browser")
+    assert "browser 2" in done.stdout
+    assert "browser" not in powerloop("doctor", **system).stdout
 
 
 def test_the_doctor_says_what_is_wrong_and_what_to_do(powerloop, postgres_url):
