@@ -48,7 +48,10 @@ async def recover(settings: Settings) -> None:
     try:
         await _open(store)
         logger.info("beat started", extra={"interval_s": options.interval.total_seconds()})
-        await Sweeper(store.recovery, store.task_recovery, dispatcher, SystemClock(), options).run()
+        sweeper = Sweeper(
+            store.recovery, store.task_recovery, store.workflow_recovery, dispatcher, SystemClock(), options
+        )
+        await sweeper.run()
     finally:
         await dispatcher.close()
         await store.close()

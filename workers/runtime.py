@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from powerloop.client.own_agents import announced
 from powerloop.client.producer import Producer
 from powerloop.kernel.agents import AgentRegistry
 from powerloop.kernel.errors import ModelError
 from powerloop.kernel.executor import Executor
 from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ports.model import Models
-from powerloop.kernel.ports.store import AnnouncedAgent, Store
+from powerloop.kernel.ports.store import Store
 from powerloop.kernel.tool_executor import ToolExecutor
+from powerloop.workflow.driver import RunDriver
 
 logger = logging.getLogger("powerloop.worker")
 
@@ -44,6 +46,8 @@ class Runtime:
     executor: Executor
     #: Runs calls that have queues of their own.
     tools: ToolExecutor
+    #: Moves runs of workflows on.
+    runs: RunDriver
     #: Accepts what arrives as a ``powerloop.enqueue`` message.
     producer: Producer
     #: Keeps the lease and the locks.
@@ -64,7 +68,7 @@ class Runtime:
         await self.store.open()
         await asyncio.to_thread(self.heartbeat.start)
         self.nudges.start()
-        await self.store.agents.announce([AnnouncedAgent.of(agent) for agent in self.agents])
+        await self.store.agents.announce(announced(self.agents))
 
     def begin_drain(self) -> None:
         """Hand every send over at its next commit."""

@@ -4,8 +4,16 @@ from typing import Any
 
 from celery import Celery, Task
 
+from powerloop.kernel.dispatch import run_of
 from powerloop.kernel.ids import SendId, TaskId
-from powerloop.queue.routing import ENQUEUE_TASK, SEND_TASK, SUBAGENT_TASK, TOOL_TASK
+from powerloop.queue.routing import (
+    ENQUEUE_TASK,
+    LEAF_TASK,
+    SEND_TASK,
+    SUBAGENT_TASK,
+    TOOL_TASK,
+    WORKFLOW_TASK,
+)
 
 from .coroutine_task import CoroutineTask
 from .enqueue import accept_request, parse_request
@@ -19,13 +27,18 @@ def register_tasks(app: Celery, lifecycle: WorkerLifecycle) -> None:
         """Drive a send as far as it goes here."""
         return (await lifecycle.runtime.executor.drive(SendId(send_id))).value
 
-    for name in (SEND_TASK, SUBAGENT_TASK):
+    for name in (SEND_TASK, SUBAGENT_TASK, LEAF_TASK):
         app.task(name=name, base=CoroutineTask, shared=False)(drive)
 
     @app.task(name=TOOL_TASK, base=CoroutineTask, shared=False)  # type: ignore[untyped-decorator]
     async def run_tool(task_id: str) -> str:
         """Run a call that has a queue of its own."""
         return (await lifecycle.runtime.tools.drive(TaskId(task_id))).value
+
+    @app.task(name=WORKFLOW_TASK, base=CoroutineTask, shared=False)  # type: ignore[untyped-decorator]
+    async def advance(message_id: str) -> None:
+        """Have a run take note of what has happened to it."""
+        await lifecycle.runtime.runs.advance(run_of(message_id))
 
     @app.task(name=ENQUEUE_TASK, base=CoroutineTask, bind=True, shared=False)  # type: ignore[untyped-decorator]
     async def enqueue(task: Task, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - what the wire brings

@@ -9,6 +9,7 @@ from uuid6 import uuid7
 
 from powerloop.client.app import App, load_app
 from powerloop.client.cancelling import Canceller
+from powerloop.client.own_agents import with_own
 from powerloop.client.producer import Producer
 from powerloop.client.remote import require_urls
 from powerloop.kernel.clock import SystemClock
@@ -17,6 +18,7 @@ from powerloop.kernel.executor import Executor
 from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.marks import Marks
+from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.tool_executor import TaskPorts, ToolExecutor
@@ -27,6 +29,8 @@ from powerloop.queue.nudges import RedisNudgeListener, RedisNudges
 from powerloop.settings import Settings
 from powerloop.store import open_leases, open_store
 from powerloop.tools import AgentToolbox
+from powerloop.workflow.driver import DrivingDispatcher, RunDriver
+from powerloop.workflow.planner import WorkflowPlanner
 
 from .runtime import Runtime, WorkerLifecycle
 
@@ -53,7 +57,10 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
     """
     worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
     store = open_store(settings.database_url, policy=settings.schema_policy, pool_size=settings.database_pool)
-    dispatcher = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
+    broker = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
+    others = RedisNudges(settings.redis_url)
+    canceller, runs = _run_driver(store, broker, others)
+    dispatcher = DrivingDispatcher(broker, runs)
     locks = RedisSessionLocks(settings.redis_url, ttl=settings.lock_ttl)
     events = RedisEventSink(settings.redis_url, length=settings.stream_length, ttl=settings.stream_ttl)
     models = ModelCatalog(
@@ -61,10 +68,10 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         scripts=app.scripts,
         prices=known_prices(settings.prices, app.prices),
     )
-    marks = Marks()
+    marks, agents = Marks(), with_own(app.agents)
     ports = Ports(
         worker=worker,
-        agents=app.agents,
+        agents=agents,
         journal=store.journal,
         recovery=store.recovery,
         locks=locks,
@@ -79,18 +86,24 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
     executor = Executor(ports)
     tools = _tool_executor(ports, store, executor)
     nudges = RedisNudgeListener(settings.redis_url, worker, executor.cancel)
-    others = RedisNudges(settings.redis_url)
     return Runtime(
-        agents=app.agents,
+        agents=agents,
         models=models,
         store=store,
         executor=executor,
         tools=tools,
-        producer=Producer(store, dispatcher, Canceller(store, dispatcher, others)),
+        runs=runs,
+        producer=Producer(store, dispatcher, canceller),
         heartbeat=_heartbeat(settings, locks, marks, executor, tools),
         nudges=nudges,
         closing=(nudges, others, events, locks, dispatcher, models, store),
     )
+
+
+def _run_driver(store: Store, broker: Dispatcher, nudges: RedisNudges) -> tuple[Canceller, RunDriver]:
+    """What moves runs of workflows on, and what asks for the end of leaves that nobody waits for."""
+    canceller = Canceller(store, broker, nudges)
+    return canceller, RunDriver(store.workflows, WorkflowPlanner(), broker, canceller.disown)
 
 
 def _tool_executor(ports: Ports, store: Store, executor: Executor) -> ToolExecutor:

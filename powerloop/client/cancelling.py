@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from powerloop.client.publishing import published
+from powerloop.kernel.dispatch import Ready
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.ports.dispatcher import Dispatcher
@@ -13,6 +14,7 @@ from powerloop.kernel.ports.nudges import Nudges
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Cancellation, Send, SendStatus
 from powerloop.kernel.subagents import PARENT_CANCELLED
+from powerloop.kernel.workflows import UNWANTED
 
 #: Sessions whose sends are cancelled at once.
 _AT_ONCE: Final = 8
@@ -40,7 +42,11 @@ class Canceller:
             await self.tell(cancellation.send, cancellation.ready, cancellation.parent)
         return cancellation
 
-    async def tell(self, send: Send, *ready: Send | None) -> None:
+    async def disown(self, send_id: SendId) -> None:
+        """Ask for the end of a leaf that nobody waits for any more, and of all that is bound to it."""
+        await self.cancel_each([send_id], reason=UNWANTED, actor="")
+
+    async def tell(self, send: Send, *ready: Ready | None) -> None:
         """Tell of a request that is written: whoever minds the send, workers of what is ready by it, and the
         sub-agents that are to end with it."""
         if send.status in _NUDGED:

@@ -10,7 +10,9 @@ from typing import Final
 
 from uuid6 import uuid7
 
+from powerloop.client.cancelling import Canceller
 from powerloop.client.inprocess import InProcessDispatcher
+from powerloop.client.own_agents import announced, with_own
 from powerloop.kernel.agents import AgentRegistry
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.kernel.dispatch import activation_of
@@ -20,7 +22,7 @@ from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held, Leases
-from powerloop.kernel.ports.store import AnnouncedAgent, Store
+from powerloop.kernel.ports.store import Store
 from powerloop.kernel.queues import SEND_QUEUES, lanes_of
 from powerloop.kernel.sweep import Sweeper
 from powerloop.kernel.tool_tasks import HeldTask
@@ -30,6 +32,8 @@ from powerloop.settings import read_settings
 from powerloop.store import open_leases, open_store
 from powerloop.store.memory import MemoryLeases, MemoryStore
 from powerloop.tools import AgentToolbox
+from powerloop.workflow.driver import DrivingDispatcher, RunDriver
+from powerloop.workflow.planner import WorkflowPlanner
 
 logger = logging.getLogger("powerloop.client")
 
@@ -72,15 +76,18 @@ class LocalBackend:
         concurrency: int,
         prices: PriceTable | None = None,
     ) -> None:
-        self._agents = agents
+        self._agents = agents = with_own(agents)
         self.lock_reader = None
         self.max_attempts = _MAX_ATTEMPTS
         clock = SystemClock()
         self.store, leases = _storage(path, clock)
         self.feed = MemoryFeed()
-        self.dispatcher = InProcessDispatcher(self._drive, concurrency)
+        queue = InProcessDispatcher(self._drive, concurrency)
         self._models = _catalog(scripts, prices)
-        self._sweeper = Sweeper(self.store.recovery, self.store.task_recovery, self.dispatcher, clock)
+        runs = RunDriver(self.store.workflows, WorkflowPlanner(), queue, self._disown)
+        self.dispatcher = DrivingDispatcher(queue, runs)
+        recovery = (self.store.recovery, self.store.task_recovery, self.store.workflow_recovery)
+        self._sweeper = Sweeper(*recovery, self.dispatcher, clock)
         self._sweeping: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
@@ -115,7 +122,7 @@ class LocalBackend:
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         await self.store.open()
-        await self.store.agents.announce([AnnouncedAgent.of(agent) for agent in self._agents])
+        await self.store.agents.announce(announced(self._agents))
         await asyncio.to_thread(self._heartbeat.start)
         try:
             await self._pick_up()
@@ -150,6 +157,9 @@ class LocalBackend:
         except Exception:
             logger.exception("no more sweeps")
             raise
+
+    async def _disown(self, send_id: SendId) -> None:
+        await Canceller(self.store, self.dispatcher, self.nudges).disown(send_id)
 
     async def _drive(self, send_id: SendId) -> None:
         await self._executor.drive(send_id)

@@ -12,13 +12,14 @@ from powerloop.client.remote import RemoteBackend
 from powerloop.client.sends import SendVerbs
 from powerloop.client.sessions import SessionVerbs
 from powerloop.client.usage import UsageVerbs
+from powerloop.client.workflows import WorkflowVerbs
 from powerloop.kernel.agents import Agent, AgentRegistry
 from powerloop.llm import PriceTable, Script
 from powerloop.settings import Settings, read_settings
 
 
-class AsyncPowerLoop(SessionVerbs, SendVerbs, InteractionVerbs, UsageVerbs, ExplainVerbs):
-    """Sessions and sends. An async context manager; safe to use from many coroutines of one event loop.
+class AsyncPowerLoop(SessionVerbs, SendVerbs, WorkflowVerbs, InteractionVerbs, UsageVerbs, ExplainVerbs):
+    """Sessions, sends and workflows. An async context manager; safe to use from many coroutines of one loop.
 
     Every method may raise `StoreUnavailable`: the database does not answer. Repeating the call is safe where
     it carries an id or an idempotency key.

@@ -3,20 +3,19 @@
 import asyncio
 from typing import Final
 
-from powerloop.kernel.dispatch import activation_of
+from powerloop.kernel.dispatch import Ready, activation_of
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.queues import SEND_QUEUES
-from powerloop.kernel.sends import Send
 
 #: The longest that a producer waits for a broker that is silent. A beat publishes what it could not.
 PATIENCE_S: Final = 2.0
 
 
-async def published(dispatcher: Dispatcher, send: Send) -> bool:
-    """Publish the send; whether it went out within two seconds."""
+async def published(dispatcher: Dispatcher, ready: Ready) -> bool:
+    """Publish it; whether it went out within two seconds."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await dispatcher.publish([activation_of(send)])
+            return await dispatcher.publish([activation_of(ready)])
     except TimeoutError:
         return False
 

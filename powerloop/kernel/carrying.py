@@ -14,7 +14,7 @@ from powerloop.kernel.ids import CallId
 from powerloop.kernel.messages import Role, ToolCallBlock, calls_of
 from powerloop.kernel.ports.toolbox import Toolbox
 from powerloop.kernel.turn import Turn
-from powerloop.kernel.waits import Question, Queued, Sleep, Spawn, ToolWait
+from powerloop.kernel.waits import Question, Queued, RunWorkflow, Sleep, Spawn, ToolWait
 
 logger = logging.getLogger("powerloop.executor")
 
@@ -104,7 +104,7 @@ class CallRunner:
             case ToolWait(wait=Queued() as queued):
                 edited = _is_edited(_journaled(turn, call), block)
                 self.waits.append(ToolWait(call_id=call.id, wait=replace(queued, edited=edited)))
-            case ToolWait(wait=Sleep()):
+            case ToolWait(wait=Sleep() | RunWorkflow()):
                 self.waits.append(came_to)
         self.running.discard(call.id)
 

@@ -38,6 +38,11 @@ class CrashPoint(StrEnum):
     BEFORE_TASK_CONCLUDE = "before_task_conclude"
     #: How the call ended is written, its send queued, and not published.
     AFTER_TASK_CONCLUDE = "after_task_conclude"
+    #: A run takes note of what has happened to its nodes.
+    BEFORE_ADVANCE = "before_advance"
+    #: What follows is written, and not published.
+    AFTER_ADVANCE = "after_advance"
+    AFTER_ADVANCE_PUBLISH = "after_advance_publish"
     BEFORE_FINISH = "before_finish"
     AFTER_FINISH = "after_finish"
     BEFORE_HAND_OVER = "before_hand_over"

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from powerloop.kernel.ids import RunId
 from powerloop.kernel.messages import text_of
-from powerloop.kernel.queues import QueueName
-from powerloop.kernel.sends import Send
+from powerloop.kernel.queues import WORKFLOW_QUEUE, QueueName
+from powerloop.kernel.sends import Lineage, Send
 from powerloop.kernel.tool_tasks import ToolTask
+from powerloop.kernel.workflows import RUN_MESSAGE, LeafPlace, RunAdvance
 
 PREVIEW_LENGTH = 80
 
@@ -18,6 +20,8 @@ class Kind(StrEnum):
     SEND = "send"
     SUBAGENT = "subagent"
     TOOL = "tool"
+    LEAF = "leaf"
+    WORKFLOW = "workflow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +48,45 @@ class Activation:
     parent_id: str | None = None
     #: What those that were started together have in common.
     group_id: str | None = None
+    #: How many these are, and which one of them this is; 0: they are no chord.
+    group_size: int = 0
+    group_index: int = 0
+    #: What is woken once each of the group has run.
+    joins: str | None = None
 
 
 #: What is made ready for a worker.
-Ready: TypeAlias = Send | ToolTask
+Ready: TypeAlias = Send | ToolTask | RunAdvance
 
 
 def activation_of(ready: Ready) -> Activation:
     """The activation that wakes the row."""
-    return _waking_task(ready) if isinstance(ready, ToolTask) else _waking_send(ready)
+    match ready:
+        case ToolTask():
+            return _waking_task(ready)
+        case RunAdvance():
+            return _waking_run(ready)
+        case _:
+            return _waking_send(ready)
+
+
+def run_of(message_id: str) -> RunId:
+    """The run that the activation of this id moves on."""
+    return RunId(message_id.removeprefix(RUN_MESSAGE))
+
+
+def _waking_run(run: RunAdvance) -> Activation:
+    return Activation(
+        kind=Kind.WORKFLOW,
+        id=run.id,
+        queue=WORKFLOW_QUEUE,
+        priority=run.priority,
+        actor=run.name,
+        ids=f"run={run.run_id}",
+        preview="",
+        first=False,
+        root_id=run.run_id,
+    )
 
 
 def _waking_task(task: ToolTask) -> Activation:
@@ -72,6 +106,8 @@ def _waking_task(task: ToolTask) -> Activation:
 
 def _waking_send(send: Send) -> Activation:
     lineage = send.lineage
+    if lineage and lineage.leaf:
+        return _waking_leaf(send, lineage, lineage.leaf)
     return Activation(
         kind=Kind.SUBAGENT if lineage else Kind.SEND,
         id=send.id,
@@ -84,4 +120,23 @@ def _waking_send(send: Send) -> Activation:
         root_id=send.root_id,
         parent_id=lineage.send_id if lineage else None,
         group_id=lineage.send_id if lineage else None,
+    )
+
+
+def _waking_leaf(send: Send, lineage: Lineage, leaf: LeafPlace) -> Activation:
+    return Activation(
+        kind=Kind.LEAF,
+        id=send.id,
+        queue=send.queue,
+        priority=send.priority,
+        actor=send.agent,
+        ids=f"run={leaf.run_id} send={send.id}",
+        preview=lineage.call_id[:PREVIEW_LENGTH],
+        first=send.attempt == 0,
+        root_id=leaf.run_id,
+        parent_id=lineage.send_id,
+        group_id=leaf.group_id,
+        group_size=leaf.group_size,
+        group_index=leaf.group_index,
+        joins=f"{RUN_MESSAGE}{leaf.run_id}",
     )

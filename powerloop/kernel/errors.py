@@ -14,6 +14,8 @@
     │   ├── SessionClosed           session.closed
     │   ├── SessionBusy             session.busy
     │   ├── SendNotFound            send.not_found
+    │   ├── RunNotFound             run.not_found
+    │   ├── RunAlive                run.alive
     │   ├── InteractionNotFound     interaction.not_found
     │   ├── InteractionClosed       interaction.closed
     │   └── EmbeddedBusy            embedded.busy
@@ -29,7 +31,8 @@
     │   ├── RateLimited             model.rate_limited
     │   ├── ModelUnavailable        model.unavailable
     │   ├── EmptyAnswer             model.empty
-    │   └── ModelDeadline           model.deadline
+    │   ├── ModelDeadline           model.deadline
+    │   └── CallFailed              tool.failed
     ├── ToolError
     │   ├── ToolUnknown             tool.unknown
     │   ├── ToolArgumentsInvalid    tool.arguments_invalid
@@ -188,6 +191,29 @@ class SendNotFound(WrongUse):
         super().__init__(f"there is no send {send_id!r}.")
 
 
+class RunNotFound(WrongUse):
+    """Raised when there is no run of a workflow of that id."""
+
+    code = "run.not_found"
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"there is no run of a workflow {run_id!r}.")
+
+
+class RunAlive(WrongUse):
+    """Raised when a run has not ended, and what was asked for is for one that has."""
+
+    code = "run.alive"
+
+    def __init__(self, run_id: str, what: str) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"the run {run_id!r} has not ended: {what} is for one that has.",
+            hint="Wait for its end, or cancel it first.",
+        )
+
+
 class InteractionNotFound(WrongUse):
     """Raised when no interaction has the id that was given."""
 
@@ -329,6 +355,17 @@ class ModelDeadline(ModelError):
 
 
 # Tools. The model reads these messages: they tell it how to mend its call.
+
+
+class CallFailed(ModelError):
+    """Raised when the one call of a send that has no model failed."""
+
+    code = "tool.failed"
+
+    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code  # type: ignore[misc] # that of the call, where it has one
 
 
 class ToolError(PowerLoopError):

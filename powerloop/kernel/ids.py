@@ -15,6 +15,12 @@ CallId = NewType("CallId", str)
 #: The name of one run of a call on a queue of its own, and the id of its Celery task; a UUID.
 TaskId = NewType("TaskId", str)
 
+#: The name of a run of a workflow: that of the send which first drove it.
+RunId = NewType("RunId", str)
+
+#: The name of one attempt at one node of a run; a UUID that says where in the run it stands.
+NodeId = NewType("NodeId", str)
+
 #: The name of a question to a person: ``send:epoch.index``.
 InteractionId = NewType("InteractionId", str)
 

@@ -9,11 +9,15 @@ QueueName = NewType("QueueName", str)
 SEND_QUEUE: Final = QueueName("powerloop.send")
 #: Sends of sub-agents.
 SUBAGENT_QUEUE: Final = QueueName("powerloop.subagent")
+#: Sends of leaves of workflows.
+LEAF_QUEUE: Final = QueueName("powerloop.leaf")
+#: Runs of workflows that have something to take note of.
+WORKFLOW_QUEUE: Final = QueueName("powerloop.workflow")
 #: Calls of tools that ask for a queue and name none of their own.
 TOOL_QUEUE: Final = QueueName("powerloop.tool")
 
 #: Those of sends.
-SEND_QUEUES: Final = (SEND_QUEUE, SUBAGENT_QUEUE)
+SEND_QUEUES: Final = (SEND_QUEUE, SUBAGENT_QUEUE, LEAF_QUEUE)
 
 MAX_PRIORITY: Final = 9
 PRIORITIES: Final = range(MAX_PRIORITY + 1)

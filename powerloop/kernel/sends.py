@@ -9,8 +9,9 @@ from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, text_of
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.queues import SEND_QUEUE, SUBAGENT_QUEUE, Lane, QueueName
+from powerloop.kernel.queues import LEAF_QUEUE, SEND_QUEUE, SUBAGENT_QUEUE, Lane, QueueName
 from powerloop.kernel.usage import Usage
+from powerloop.kernel.workflows import LeafPlace, RunAdvance
 
 
 class SendStatus(StrEnum):
@@ -130,6 +131,8 @@ class Lineage:
     limits: TreeLimits
     #: The sends above it that have a budget, which its own use is charged to as well; the root first.
     budgets: tuple[SendId, ...] = ()
+    #: Where it belongs in a run of a workflow, if it is a leaf of one; its end is told to the run then.
+    leaf: LeafPlace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +194,7 @@ class Send:
     @property
     def queue(self) -> QueueName:
         """Where it waits for a worker."""
-        return SUBAGENT_QUEUE if self.lineage else SEND_QUEUE
+        return queue_of(self.lineage)
 
     @property
     def lane(self) -> Lane:
@@ -202,6 +205,13 @@ class Send:
     def text(self) -> str:
         """The text of the output."""
         return text_of(self.output)
+
+
+def queue_of(lineage: Lineage | None) -> QueueName:
+    """Where a send of that lineage waits for a worker."""
+    if lineage is None:
+        return SEND_QUEUE
+    return LEAF_QUEUE if lineage.leaf else SUBAGENT_QUEUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,8 +253,9 @@ class Cancellation:
     #: A send that is ready for a worker now, and to be published: the cancelled one, if a worker has to end
     #: it and none has it, or the one after it.
     ready: Send | None = None
-    #: What takes the end of a sub-agent to its parent, if that is to be published too.
-    parent: Send | None = None
+    #: What takes the end of a sub-agent to its parent, or that of a leaf to its run, if that is to be
+    #: published too.
+    parent: Send | RunAdvance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

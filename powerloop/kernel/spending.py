@@ -19,6 +19,7 @@ from powerloop.kernel.sends import Claim, Fence
 from powerloop.kernel.subagents import budget_of, charged_budgets
 from powerloop.kernel.turn import Turn
 from powerloop.kernel.usage import Usage
+from powerloop.kernel.workflows import DIRECT
 
 logger = logging.getLogger("powerloop.executor")
 
@@ -53,6 +54,10 @@ class Purse:
         if not fence.budgets:
             return Admitted(request=request)
         budget = budget_of(turn.agent, send)
+        if request.model.startswith(DIRECT):
+            # It uses nothing; those below the send are to find the account.
+            await uninterrupted(self._accounts.reserve(fence, budget, Spending()))
+            return Admitted(request=request)
         wanted = self._wanted(fence, budget, request)
         answer = await uninterrupted(self._accounts.reserve(fence, budget, wanted))
         if isinstance(answer, Refused):

@@ -5,14 +5,15 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
-from powerloop.kernel.ids import InteractionId, TaskId
+from powerloop.kernel.ids import InteractionId, RunId, TaskId
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
-from powerloop.kernel.sends import Fence
+from powerloop.kernel.sends import Fence, Send
 from powerloop.kernel.subagents import child_of, limits_of, refused_spawn
 from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.tool_tasks import NewToolTask
 from powerloop.kernel.turn import Turn
-from powerloop.kernel.waits import Question, Queued, Sleep, Spawn, ToolWait
+from powerloop.kernel.waits import Question, Queued, RunWorkflow, Sleep, Spawn, ToolWait
+from powerloop.kernel.workflows import NewRun
 
 _NAMESPACE: Final = UUID("b7a1f3c2-5d1e-4a86-9f0b-3c1d8e2a6f54")
 
@@ -32,6 +33,7 @@ def suspension_of(turn: Turn) -> Suspension:
         ),
         sleeps=tuple(_sleep(call, wait) for call, wait in waits if isinstance(wait, Sleep)),
         tasks=tuple(_task(turn, call, wait) for call, wait in waits if isinstance(wait, Queued)),
+        runs=tuple(_run(send, call, wait) for call, wait in waits if isinstance(wait, RunWorkflow)),
         max_descendants=limits_of(turn.agent, send).total,
         max_breadth=limits_of(turn.agent, send).breadth,
     )
@@ -80,6 +82,17 @@ def doubt_about(call: ToolCall) -> Question:
 
 def _sleep(call: ToolCall, sleep: Sleep) -> NewSleep:
     return NewSleep(call_id=call.id, lasts=sleep.lasts, until=sleep.until, result=sleep.result)
+
+
+def _run(send: Send, call: ToolCall, wait: RunWorkflow) -> NewRun:
+    """The run goes by the id of the send that drives it first."""
+    return NewRun(
+        call_id=call.id,
+        run_id=wait.run_id or RunId(send.id),
+        spec=wait.spec,
+        input=wait.input,
+        resume=wait.resume,
+    )
 
 
 def _task(turn: Turn, call: ToolCall, queued: Queued) -> NewToolTask:

@@ -11,6 +11,7 @@ from powerloop.kernel.messages import Block
 from powerloop.kernel.sends import Lineage
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.tool_tasks import NewToolTask
+from powerloop.kernel.workflows import NewRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Suspension:
     children: tuple[NewChild, ...] = ()
     sleeps: tuple[NewSleep, ...] = ()
     tasks: tuple[NewToolTask, ...] = ()
+    runs: tuple[NewRun, ...] = ()
     #: The most sub-agents of the whole tree, those that have ended included.
     max_descendants: int = 0
     #: The most sub-agents of one round; `None`: as many as are asked for.
@@ -63,5 +65,5 @@ class Suspended:
     cancel_requested: bool
     #: Whether the time of its budget is over: nothing was written then either.
     out_of_time: bool = False
-    #: The sends of the sub-agents, and the tool tasks, to be published.
+    #: The sends of the sub-agents, the tool tasks and the runs, to be published.
     started: tuple[Ready, ...] = ()

@@ -1,5 +1,5 @@
-"""The sweeper: finds sends and tool tasks that nobody drives, and publishes them again; and ends the time of
-questions and sleeps.
+"""The sweeper: finds sends, tool tasks and runs that nobody drives, and publishes them again; and ends the
+time of questions and sleeps.
 
 Any number of processes may sweep at once, and any of them may die anywhere: what was stamped and not
 published is found again as overtaken or overdue.
@@ -17,6 +17,7 @@ from powerloop.kernel.errors import StoreUnavailable
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.recovery import Recovery
 from powerloop.kernel.ports.tool_tasks import TaskRecovery
+from powerloop.kernel.ports.workflows import WorkflowRecovery
 from powerloop.kernel.queues import SEND_QUEUES, Lane, QueueName
 
 logger = logging.getLogger("powerloop.sweeper")
@@ -54,12 +55,14 @@ class Sweeper:
         self,
         recovery: Recovery,
         tasks: TaskRecovery,
+        workflows: WorkflowRecovery,
         dispatcher: Dispatcher,
         clock: Clock,
         options: SweepOptions | None = None,
     ) -> None:
         self._recovery = recovery
         self._tasks = tasks
+        self._workflows = workflows
         self._dispatcher = dispatcher
         self._clock = clock
         self._options = options or SweepOptions()
@@ -90,7 +93,7 @@ class Sweeper:
             StoreUnavailable: the database does not answer.
         """
         self._sweeps += 1
-        found = await self._sweep_sends() + await self._sweep_tasks()
+        found = await self._sweep_sends() + await self._sweep_tasks() + await self._sweep_workflows()
         if self._sweeps % _RARELY == 1:
             found += await self._sweep_rarely()
         return found
@@ -114,6 +117,14 @@ class Sweeper:
         if queues and (empty := await self._empty(queues)):
             found += await self._publish("queue empty", lambda: tasks.overdue(options.age, empty, _LIMIT))
         return found
+
+    async def _sweep_workflows(self) -> int:
+        """Once each: a run that has something to take note of still has it until that is done."""
+        due = await self._workflows.due(_LIMIT)
+        await self._dispatcher.publish([activation_of(one) for one in due])
+        unwanted = await self._workflows.disown(_LIMIT)
+        await self._dispatcher.publish([activation_of(one) for one in unwanted])
+        return len(due) + len(unwanted)
 
     async def _sweep_rarely(self) -> int:
         recovery = self._recovery

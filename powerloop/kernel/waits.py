@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from powerloop.kernel.ids import CallId
+from powerloop.kernel.ids import CallId, RunId
 from powerloop.kernel.interactions import InteractionKind
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Block
 from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sessions import Lifecycle
+from powerloop.kernel.workflows import Resume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,19 @@ class Queued:
     edited: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWorkflow:
+    """Wait for a run of a workflow. Only our own agent's tool returns it."""
+
+    #: `None`: the run of this id goes on after its end.
+    spec: JSONObject | None
+    input: Any = None
+    run_id: RunId | None = None
+    resume: Resume | None = None
+
+
 #: What a tool may return to wait for.
-Wait: TypeAlias = Question | Spawn | Sleep
+Wait: TypeAlias = Question | Spawn | Sleep | RunWorkflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

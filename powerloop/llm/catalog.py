@@ -12,6 +12,7 @@ from powerloop.kernel.ports.model import Model
 from powerloop.kernel.usage import Usage
 from powerloop.llm.bounded import Bounded
 from powerloop.llm.demo import BUILT_IN
+from powerloop.llm.direct import DirectModel
 from powerloop.llm.metered import Metered
 from powerloop.llm.prices import PriceTable, shipped_prices
 from powerloop.llm.providers import SDK_PROVIDERS, ProviderFactory
@@ -60,6 +61,7 @@ class ModelCatalog:
         self._factories: Mapping[str, ProviderFactory] = {
             **SDK_PROVIDERS,
             "scripted": self._scripted,
+            "direct": lambda _settings: DirectModel(),
             **providers,
         }
         self._models: dict[str, Model] = {}
@@ -81,6 +83,9 @@ class ModelCatalog:
             await model.close()
 
     def _wrapped(self, model: Model) -> Model:
+        if isinstance(model, DirectModel):
+            # It calls no model: nothing is to be metered, or tried again.
+            return model
         metered = Metered(Bounded(model), self._clock, self._prices)
         return Retrying(metered, self._clock, random=self._random, policy=self._retries)
 
@@ -89,7 +94,7 @@ class ModelCatalog:
 
     def _unknown(self, name: str) -> ProviderUnknown:
         provider, colon, model = name.partition(":")
-        known = ", ".join(f"{provider}:" for provider in sorted(self._factories))
+        known = ", ".join(f"{provider}:" for provider in sorted(self._factories) if provider != "direct")
         if not colon:
             return ProviderUnknown(
                 f"{name!r} does not say whose model it is.",

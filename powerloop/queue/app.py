@@ -11,15 +11,25 @@ from kombu.entity import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from powerloop.kernel.errors import SettingsInvalid
-from powerloop.kernel.queues import MAX_PRIORITY, SEND_QUEUE, SEND_QUEUES, SUBAGENT_QUEUE, QueueName
+from powerloop.kernel.queues import (
+    LEAF_QUEUE,
+    MAX_PRIORITY,
+    SEND_QUEUE,
+    SEND_QUEUES,
+    SUBAGENT_QUEUE,
+    WORKFLOW_QUEUE,
+    QueueName,
+)
 from powerloop.queue.redis_address import SCHEMES as REDIS_SCHEMES
 from powerloop.queue.redis_address import RedisAddress
 from powerloop.queue.routing import (
     CLIENT_QUEUE,
     ENQUEUE_QUEUE,
     ENQUEUE_TASK,
+    LEAF_TASK,
     SEND_TASK,
     SUBAGENT_TASK,
+    WORKFLOW_TASK,
 )
 from powerloop.queue.transport import GuardedAMQP
 
@@ -70,6 +80,8 @@ def _task_settings(queues: Sequence[Queue], *, client_queue: bool) -> dict[str, 
         "task_routes": {
             SEND_TASK: {"queue": SEND_QUEUE},
             SUBAGENT_TASK: {"queue": SUBAGENT_QUEUE},
+            LEAF_TASK: {"queue": LEAF_QUEUE},
+            WORKFLOW_TASK: {"queue": WORKFLOW_QUEUE},
             ENQUEUE_TASK: {"queue": ENQUEUE_QUEUE},
         },
         # A misspelt -Q ends the worker at its start, rather than have it wait at a queue that nobody fills.
@@ -189,7 +201,7 @@ def _queues(tool_queues: Sequence[QueueName], *, client_queue: bool) -> Sequence
     refuses a second declaration that differs.
     """
     names = [ENQUEUE_QUEUE, CLIENT_QUEUE] if client_queue else [ENQUEUE_QUEUE]
-    return [*map(work_queue, (*SEND_QUEUES, *tool_queues)), *map(_queue, names)]
+    return [*map(work_queue, (*SEND_QUEUES, WORKFLOW_QUEUE, *tool_queues)), *map(_queue, names)]
 
 
 def work_queue(name: QueueName) -> Queue:

@@ -25,6 +25,7 @@ from powerloop.kernel.subagents import (
     outcome_of,
 )
 from powerloop.kernel.suspension import NewChild, Suspension
+from powerloop.kernel.workflows import RunAdvance
 from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Run
@@ -36,6 +37,7 @@ from powerloop.store.readiness import is_in
 from powerloop.store.resolving import wake
 from powerloop.store.rows import outcome_row, send_of
 from powerloop.store.schema import sends, sessions, tool_calls
+from powerloop.store.workflow_ends import land
 
 #: Whether a session ends with the one that started it.
 IS_BOUND: Final = sessions.c.lifecycle.in_([one.value for one in Lifecycle if one.is_bound])
@@ -85,15 +87,18 @@ async def start_children(run: Run, send: Send, suspension: Suspension) -> tuple[
     return tuple(one for one in started if one.status is SendStatus.QUEUED)
 
 
-async def tell_parent(run: Run, child: Send) -> Send | None:
+async def tell_parent(run: Run, child: Send) -> Send | RunAdvance | None:
     """Take the result of a sub-agent that has just ended to its parent, as `Journal.finish` says.
 
     Returns what is to be published: the parent's send if it waits for nothing more, or the send that takes
-    the result there if it is the head of its session. A send that a producer made has nobody to tell.
+    the result there if it is the head of its session. The end of a leaf of a workflow
+    is told to its run. A send that a producer made has nobody to tell.
     """
     lineage = child.lineage
     if lineage is None:
         return None
+    if lineage.leaf is not None:
+        return await land(run, child, lineage)
     await _close_ephemeral(run, child.session_id)
     session = await lock_session(run, lineage.session_id)
     parent = await _find(run, lineage.send_id)
@@ -129,8 +134,10 @@ async def _of_open_calls(run: Run, send: Send, children: Sequence[NewChild]) -> 
 async def _room(run: Run, root_id: SendId, limit: int) -> int:
     """How many sub-agents more the tree may have. It does not grow until the end of the transaction."""
     await run(select(sends.c.id).where(sends.c.id == root_id).with_for_update(key_share=True))
+    # A leaf of a workflow is the root of its own tree.
+    below = (sends.c.root_id == root_id, sends.c.id != root_id)
     # Counted in a statement of its own: its snapshot is taken under the lock.
-    rows = await run(select(func.count().label("size")).select_from(sends).where(sends.c.root_id == root_id))
+    rows = await run(select(func.count().label("size")).select_from(sends).where(*below))
     return limit - int(rows[0]["size"])
 
 

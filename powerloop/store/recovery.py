@@ -39,10 +39,11 @@ from powerloop.store.advancing import advance
 from powerloop.store.children import IS_ORPHAN
 from powerloop.store.columns import now
 from powerloop.store.database import Database
+from powerloop.store.disowning import disown
 from powerloop.store.lateness import ago, dead_owners, is_alive, is_overdue, is_overtaken
 from powerloop.store.readiness import SOME_CALL_WAITS, is_in, readied
 from powerloop.store.resolving import resolve_call, wake
-from powerloop.store.rows import cancel_row, interaction_of, send_of, session_of
+from powerloop.store.rows import interaction_of, send_of, session_of
 from powerloop.store.schema import (
     early_cancels,
     interactions,
@@ -137,13 +138,7 @@ class SqlRecovery:
             rows = await run(found.with_for_update(of=sessions, key_share=True, skip_locked=True))
             if not rows:
                 return ()
-            orphans = update(sends).where(sends.c.id.in_([row["id"] for row in rows]))
-            unasked = orphans.where(sends.c.ended_at.is_(None), sends.c.cancel_requested_at.is_(None))
-            asked = await run(unasked.values(cancel_row(PARENT_ENDED, "", now())).returning(sends.c.id))
-            its_own = sends.c.id.in_([row["id"] for row in asked])
-            await run(update(sends).where(its_own, ~_RUNNING).values(readied()))
-            rows = await run(SENDS.where(its_own, ~_RUNNING).order_by(sends.c.dispatched_at, sends.c.id))
-        return [send_of(row) for row in rows]
+            return await disown(run, [row["id"] for row in rows], PARENT_ENDED)
 
     async def advance(self, limit: int) -> Sequence[Send]:
         window = await self._database.read(_busy_sessions(self._looked_up_to))

@@ -17,10 +17,18 @@ from powerloop.kernel.limits import TreeLimits
 from powerloop.kernel.messages import Message, Role
 from powerloop.kernel.money import nanodollars
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.queues import SUBAGENT_QUEUE
-from powerloop.kernel.sends import CancelRequest, Lineage, Send, SendError, SendStatus, StopReason
+from powerloop.kernel.sends import (
+    CancelRequest,
+    Lineage,
+    Send,
+    SendError,
+    SendStatus,
+    StopReason,
+    queue_of,
+)
 from powerloop.kernel.sessions import Lifecycle, Origin, Session, SessionStatus
 from powerloop.kernel.usage import ModelCallEntry, Usage
+from powerloop.kernel.workflows import LeafPlace
 from powerloop.store.database import Row
 from powerloop.store.encoding import cleaned, decode
 from powerloop.store.ledger import cleaned_entry
@@ -87,14 +95,21 @@ def lineage_row(lineage: Lineage | None) -> dict[str, Any]:
         "lineage": asdict(lineage),
         "parent_send_id": lineage.send_id,
         "root_id": lineage.root_id,
-        "queue": SUBAGENT_QUEUE,
+        "queue": queue_of(lineage),
     }
 
 
 def lineage_of(data: Mapping[str, Any]) -> Lineage:
     """The lineage of the column `lineage`, decoded."""
-    budgets = tuple(data.get("budgets", ()))
-    return Lineage(**{**data, "limits": TreeLimits(**data["limits"]), "budgets": budgets})
+    leaf = data.get("leaf")
+    return Lineage(
+        **{
+            **data,
+            "limits": TreeLimits(**data["limits"]),
+            "budgets": tuple(data.get("budgets", ())),
+            "leaf": None if leaf is None else LeafPlace(**leaf),
+        }
+    )
 
 
 def origin_row(origin: Origin | None) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from powerloop.store.sessions import SqlSessions
 from powerloop.store.task_recovery import SqlTaskRecovery
 from powerloop.store.tool_tasks import SqlToolTasks
 from powerloop.store.usage import SqlUsage
+from powerloop.store.workflow_recovery import SqlWorkflowRecovery
+from powerloop.store.workflow_runs import SqlWorkflows
 
 
 class SqlStore:
@@ -46,6 +48,8 @@ class SqlStore:
         self._recovery = SqlRecovery(self._database)
         self._tool_tasks = SqlToolTasks(self._database)
         self._task_recovery = SqlTaskRecovery(self._database)
+        self._workflows = SqlWorkflows(self._database)
+        self._workflow_recovery = SqlWorkflowRecovery(self._database)
 
     @property
     def sessions(self) -> SqlSessions:
@@ -86,6 +90,14 @@ class SqlStore:
     @property
     def task_recovery(self) -> SqlTaskRecovery:
         return self._task_recovery
+
+    @property
+    def workflows(self) -> SqlWorkflows:
+        return self._workflows
+
+    @property
+    def workflow_recovery(self) -> SqlWorkflowRecovery:
+        return self._workflow_recovery
 
     async def open(self) -> None:
         await check(self._url, self._policy)

@@ -9,12 +9,14 @@ from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.sends import Send
 from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.tool_tasks import NewToolTask, TaskStatus, ToolTask
+from powerloop.kernel.workflows import NewRun, RunAdvance
 from powerloop.store.children import start_children
 from powerloop.store.columns import after, now
 from powerloop.store.database import Run
 from powerloop.store.portable.writing import ask
 from powerloop.store.schema import tool_calls, tool_tasks
 from powerloop.store.task_rows import new_task_row, task_of
+from powerloop.store.workflow_ends import begin_run
 
 
 async def begin_waits(run: Run, send: Send, suspension: Suspension) -> tuple[Ready, ...]:
@@ -25,7 +27,8 @@ async def begin_waits(run: Run, send: Send, suspension: Suspension) -> tuple[Rea
         await _begin_sleep(run, send, sleep)
     tasks = [await _begin_task(run, send, task) for task in suspension.tasks]
     children = await start_children(run, send, suspension)
-    return (*children, *(task for task in tasks if task))
+    runs = [await _begin_run(run, send, new) for new in suspension.runs]
+    return (*children, *(one for one in (*tasks, *runs) if one))
 
 
 async def stop_tasks(run: Run, send_id: SendId) -> None:
@@ -46,6 +49,11 @@ async def _begin_task(run: Run, send: Send, new: NewToolTask) -> ToolTask | None
         return None
     row = insert(tool_tasks).values(**new_task_row(send, new), created_at=now(), dispatched_at=now())
     return task_of((await run(row.returning(tool_tasks)))[0])
+
+
+async def _begin_run(run: Run, send: Send, new: NewRun) -> RunAdvance | None:
+    """Write the run, unless its call has ended."""
+    return await begin_run(run, send, new) if await _has_begun(run, send, new.call_id) else None
 
 
 async def _has_begun(run: Run, send: Send, call_id: CallId, **values: object) -> bool:

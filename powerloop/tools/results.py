@@ -7,7 +7,7 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 
 from powerloop.kernel.errors import ToolRaised
 from powerloop.kernel.jsontypes import clean_json
-from powerloop.kernel.waits import Question, Sleep, Spawn, Wait
+from powerloop.kernel.waits import Question, RunWorkflow, Sleep, Spawn, Wait
 
 
 def as_result(value: object) -> str | Wait:
@@ -16,7 +16,7 @@ def as_result(value: object) -> str | Wait:
     Raises:
         ToolRaised: it is neither, nor can be made text.
     """
-    return value if isinstance(value, Question | Spawn | Sleep) else as_text(value)
+    return value if isinstance(value, Question | Spawn | Sleep | RunWorkflow) else as_text(value)
 
 
 def as_text(value: object) -> str:

@@ -12,7 +12,7 @@ from powerloop.kernel.errors import ToolRaised
 from powerloop.kernel.interactions import InteractionKind
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.subagents import SPEC_FIELDS
-from powerloop.kernel.waits import Question, Sleep, Spawn, Wait
+from powerloop.kernel.waits import Question, RunWorkflow, Sleep, Spawn, Wait
 from powerloop.mending.valid_schema import schema_problems
 from powerloop.mending.words import place
 
@@ -38,6 +38,8 @@ def checked_wait(wait: Wait) -> Wait:
 def _plain(wait: Wait) -> Wait:
     if isinstance(wait, Spawn):
         return replace(wait, content=tuple(wait.content), spec=_json(wait.spec))
+    if isinstance(wait, RunWorkflow):
+        return replace(wait, spec=_json(wait.spec), input=_json(wait.input))
     if isinstance(wait, Sleep):
         return replace(wait, result=clean_text(wait.result))
     return replace(
@@ -61,6 +63,9 @@ def _problems(wait: Wait) -> Iterator[str]:
             yield from _spawn_problems(wait)
         case Sleep():
             yield from _sleep_problems(wait)
+        case RunWorkflow():
+            # Checked by the tool: no other returns it.
+            pass
 
 
 def _question_problems(question: Question) -> Iterator[str]:

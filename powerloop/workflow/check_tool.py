@@ -82,7 +82,7 @@ class _CheckWorkflow:
 def _told_agents(known: KnownAgents | None) -> str:
     if known is None:
         return ""
-    tools = {name: sorted(names) for name, names in sorted(known.items())}
+    tools = {name: sorted(names or ()) for name, names in sorted(known.items())}
     return f"The agents that there are, each with its tools: {json.dumps(tools)}\n\n"
 
 

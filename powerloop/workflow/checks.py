@@ -17,8 +17,8 @@ MAX_LEAVES: Final = 10_000
 #: The nodes that do something themselves.
 LEAVES: Final = frozenset({"agent", "wait", "human", "tool"})
 
-#: The tools of each agent that is known, by its name.
-KnownAgents = Mapping[str, Collection[str]]
+#: The tools of each agent that is known, by its name; `None`: its tools are not known.
+KnownAgents = Mapping[str, Collection[str] | None]
 
 
 def tools_of(agents: Iterable[Agent]) -> KnownAgents:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from powerloop.workflow.beginning import AgentWork, HumanWork, SubflowWork, ToolWork, WaitWork, Work
 from powerloop.workflow.checks import MAX_LEAVES
-from powerloop.workflow.machine import Instance, Machine
+from powerloop.workflow.instances import Instance
+from powerloop.workflow.machine import Machine
 from powerloop.workflow.outcomes import Outcome
 from powerloop.workflow.policies import InlineAgent
 from powerloop.workflow.spec import WorkflowSpec

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from powerloop.kernel.calls import NewToolCall, ToolCall, ToolOutcome
+from powerloop.kernel.dispatch import Ready
 from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.messages import Block, Message, NewMessage
 from powerloop.kernel.ports.accounts import Accounts
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.suspension import Suspended, Suspension
 from powerloop.kernel.usage import ModelCallEntry
+from powerloop.kernel.workflows import RunAdvance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +150,14 @@ class Finished:
     #: The session's next head, now to be published; `None` if no send waits.
     next_head: Send | None
     #: The send of the parent, if this was the last that it waited for: queued now, and to be published. Or
-    #: the send that takes the result to the parent's session, if that is its head.
-    parent: Send | None = None
+    #: the send that takes the result to the parent's session, if that is its head. Or the run that the send
+    #: was a leaf of.
+    parent: Send | RunAdvance | None = None
 
     @property
-    def ready(self) -> tuple[Send, ...]:
+    def ready(self) -> tuple[Ready, ...]:
         """What is to be published."""
-        return tuple(send for send in (self.next_head, self.parent) if send)
+        return tuple(one for one in (self.next_head, self.parent) if one)
 
 
 class Journal(Accounts, Protocol):
@@ -234,7 +237,7 @@ class Journal(Accounts, Protocol):
 
     async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
         """running → completed, failed or cancelled, and the session goes on to its next send that has not
-        ended. Open interactions of the send are withdrawn, and its tool tasks cancelled.
+        ended. Open interactions of the send are withdrawn, its tool tasks and runs cancelled.
 
         The end of a sub-agent resolves the wait of its parent's call in the same transaction, with
         `subagents.outcome_of` as its result, and makes the parent queued if that was the last; or accepts a

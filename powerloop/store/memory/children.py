@@ -19,11 +19,13 @@ from powerloop.kernel.subagents import (
     outcome_of,
 )
 from powerloop.kernel.suspension import NewChild, Suspension
+from powerloop.kernel.workflows import RunAdvance
 from powerloop.store.inputs import checked_send, checked_session, send_name
 from powerloop.store.memory.acceptance import accept_in
 from powerloop.store.memory.interactions import wake
 from powerloop.store.memory.sessions import add_session
 from powerloop.store.memory.state import State
+from powerloop.store.memory.workflow_ends import land
 
 
 def start_children(state: State, send: Send, suspension: Suspension) -> tuple[Send, ...]:
@@ -33,7 +35,7 @@ def start_children(state: State, send: Send, suspension: Suspension) -> tuple[Se
     """
     calls = state.calls.get(send.id, {})
     room = suspension.max_descendants - sum(
-        one.lineage is not None and one.root_id == send.root_id for one in state.sends.values()
+        one.lineage is not None and one.root_id == send.root_id != one.id for one in state.sends.values()
     )
     berths = _berths(state, send, suspension.max_breadth)
     started = []
@@ -53,15 +55,18 @@ def start_children(state: State, send: Send, suspension: Suspension) -> tuple[Se
     return tuple(started)
 
 
-def tell_parent(state: State, child: Send) -> Send | None:
+def tell_parent(state: State, child: Send) -> Send | RunAdvance | None:
     """Take the result of a sub-agent that has just ended to its parent, as `Journal.finish` says.
 
     Returns what is to be published: the parent's send if it waits for nothing more, or the send that takes
-    the result there if it is the head of its session. A send that a producer made has nobody to tell.
+    the result there if it is the head of its session. The end of a leaf of a workflow
+    is told to its run. A send that a producer made has nobody to tell.
     """
     lineage = child.lineage
     if lineage is None:
         return None
+    if lineage.leaf is not None:
+        return land(state, child, lineage.leaf)
     _close_ephemeral(state, child)
     session, parent = state.sessions.get(lineage.session_id), state.sends.get(lineage.send_id)
     if session is None or parent is None or not is_told(parent, child, lineage):

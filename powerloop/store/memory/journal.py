@@ -22,6 +22,7 @@ from powerloop.store.memory.children import tell_parent
 from powerloop.store.memory.state import State, waits
 from powerloop.store.memory.steering import merge
 from powerloop.store.memory.waiting import begin_waits, stop_tasks
+from powerloop.store.memory.workflow_ends import stop_runs
 
 
 class MemoryJournal:
@@ -131,6 +132,7 @@ class MemoryJournal:
         self._state.end_calls(send.id, ending.outcomes)
         self._state.withdraw(send.id)
         stop_tasks(self._state, send.id)
+        stop_runs(self._state, send.id)
         self._state.enter(send, last_round(ending), ending.entries)
         settle(self._state, fence, ending.entries)
         self._state.sends[send.id] = replace(

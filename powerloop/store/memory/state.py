@@ -10,16 +10,29 @@ from powerloop.kernel.budgets import Account, Spending
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.clock import Clock
 from powerloop.kernel.errors import Fenced
-from powerloop.kernel.ids import CallId, Epoch, InteractionId, SendId, Seq, SessionId, TaskId, WorkerId
+from powerloop.kernel.ids import (
+    CallId,
+    Epoch,
+    InteractionId,
+    NodeId,
+    RunId,
+    SendId,
+    Seq,
+    SessionId,
+    TaskId,
+    WorkerId,
+)
 from powerloop.kernel.interactions import Interaction, InteractionStatus
-from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.jsontypes import JSONObject, clean_text
 from powerloop.kernel.messages import Message, NewMessage
 from powerloop.kernel.ports.store import AnnouncedAgent
+from powerloop.kernel.ports.workflows import Said
 from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import CancelRequest, Fence, Send, SendStatus
 from powerloop.kernel.sessions import Session
 from powerloop.kernel.tool_tasks import ToolTask
 from powerloop.kernel.usage import ModelCallEntry
+from powerloop.kernel.workflows import Node, Resume, WorkflowRun
 from powerloop.store.encoding import cleaned, cleaned_content
 from powerloop.store.ledger import cleaned_entry
 
@@ -68,6 +81,15 @@ class State:
     task_dispatches: Counter[TaskId] = field(default_factory=Counter)
     #: The results that calls have once they have slept.
     wake_results: dict[tuple[SendId, CallId], str] = field(default_factory=dict)
+    #: Runs of workflows, what each runs and was given, and what a resume of it repairs.
+    runs: dict[RunId, WorkflowRun] = field(default_factory=dict)
+    specs: dict[RunId, tuple[JSONObject, Any]] = field(default_factory=dict)
+    resumes: dict[RunId, Resume] = field(default_factory=dict)
+    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    items: dict[tuple[NodeId, int], Any] = field(default_factory=dict)
+    #: What was said to runs, and no node has taken; and every key that was said.
+    inbox: list[tuple[RunId, Said]] = field(default_factory=list)
+    said: set[tuple[RunId, str]] = field(default_factory=set)
     #: How many times each send was made ready for a worker.
     dispatches: Counter[SendId] = field(default_factory=Counter)
     #: How far the queues were taken, per lane.

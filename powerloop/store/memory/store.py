@@ -13,6 +13,8 @@ from powerloop.store.memory.sessions import MemorySessions
 from powerloop.store.memory.state import LedgerRow, State
 from powerloop.store.memory.tool_tasks import MemoryTaskRecovery, MemoryToolTasks
 from powerloop.store.memory.usage import MemoryUsage
+from powerloop.store.memory.workflow_recovery import MemoryWorkflowRecovery
+from powerloop.store.memory.workflows import MemoryWorkflows
 
 
 class MemoryStore:
@@ -34,6 +36,8 @@ class MemoryStore:
         self._recovery = MemoryRecovery(self.state)
         self._tool_tasks = MemoryToolTasks(self.state)
         self._task_recovery = MemoryTaskRecovery(self.state)
+        self._workflows = MemoryWorkflows(self.state)
+        self._workflow_recovery = MemoryWorkflowRecovery(self.state)
 
     @property
     def sessions(self) -> MemorySessions:
@@ -74,6 +78,14 @@ class MemoryStore:
     @property
     def task_recovery(self) -> MemoryTaskRecovery:
         return self._task_recovery
+
+    @property
+    def workflows(self) -> MemoryWorkflows:
+        return self._workflows
+
+    @property
+    def workflow_recovery(self) -> MemoryWorkflowRecovery:
+        return self._workflow_recovery
 
     @property
     def ledger(self) -> Sequence[LedgerRow]:

@@ -11,10 +11,12 @@ from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.sends import Send
 from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.tool_tasks import NewToolTask, TaskStatus, ToolTask
+from powerloop.kernel.workflows import NewRun, RunAdvance
 from powerloop.store.encoding import cleaned
 from powerloop.store.memory.children import start_children
 from powerloop.store.memory.interactions import wake
 from powerloop.store.memory.state import State
+from powerloop.store.memory.workflow_ends import begin_run
 
 
 def begin_waits(state: State, send: Send, suspension: Suspension) -> tuple[Ready, ...]:
@@ -25,7 +27,8 @@ def begin_waits(state: State, send: Send, suspension: Suspension) -> tuple[Ready
         _begin_sleep(state, send, sleep)
     tasks = [_begin_task(state, send, task) for task in suspension.tasks]
     children = start_children(state, send, suspension)
-    return (*children, *(task for task in tasks if task))
+    runs = [_begin_run(state, send, new) for new in suspension.runs]
+    return (*children, *(one for one in (*tasks, *runs) if one))
 
 
 def stop_tasks(state: State, send_id: SendId) -> None:
@@ -58,6 +61,15 @@ def _begin_sleep(state: State, send: Send, sleep: NewSleep) -> None:
         until = sleep.until if sleep.lasts is None else state.clock.now() + sleep.lasts
         state.calls[send.id][call.id] = replace(call, status=CallStatus.WAITING, wakes_at=until)
         state.wake_results[send.id, call.id] = clean_text(sleep.result)
+
+
+def _begin_run(state: State, send: Send, new: NewRun) -> RunAdvance | None:
+    """Write the run, unless its call has ended."""
+    call = _open_call(state, send, new.call_id)
+    if call is None:
+        return None
+    state.calls[send.id][call.id] = replace(call, status=CallStatus.WAITING)
+    return begin_run(state, send, new)
 
 
 def _begin_task(state: State, send: Send, new: NewToolTask) -> ToolTask | None:

@@ -67,7 +67,7 @@ async def accept_in(
     interrupted = await _interrupt(run, session, new, policy) if ends_head(policy) else None
     steering = session.steering + (policy is Policy.STEER and not is_head)
     await change_session(run, session.id, accepted=position, steering=steering)
-    row = _new_row(new, policy, position, is_head=is_head)
+    row = new_send_row(new, policy, position, is_head=is_head)
     await run(insert(sends).values(row | lineage_row(lineage)))
     return Accepted(
         send=await _send(run, new.id),
@@ -97,7 +97,8 @@ async def _send(run: Run, send_id: SendId) -> Send:
     return send_of((await run(SENDS.where(sends.c.id == send_id)))[0])
 
 
-def _new_row(new: NewSend, policy: Policy, position: int, *, is_head: bool) -> dict[str, Any]:
+def new_send_row(new: NewSend, policy: Policy, position: int, *, is_head: bool) -> dict[str, Any]:
+    """The columns of `sends` that a send fills as it is accepted, but for its lineage."""
     return {
         "id": new.id,
         "session_id": new.session_id,

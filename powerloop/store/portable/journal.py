@@ -40,6 +40,7 @@ from powerloop.store.rows import call_of, cancel_row, messages_of, new_call_row,
 from powerloop.store.schema import early_cancels, messages, sends, tool_calls, worker_leases
 from powerloop.store.steering import merge
 from powerloop.store.waiting import begin_waits, stop_tasks
+from powerloop.store.workflow_ends import stop_runs
 
 
 class PortableJournal:
@@ -173,6 +174,7 @@ class PortableJournal:
             await end_calls(run, send.id, ending.outcomes)
             await withdraw(run, send.id)
             await stop_tasks(run, send.id)
+            await stop_runs(run, send.id)
             await bill(run, send, last_round(ending), ending.entries)
             next_head = await advance(run, session)
             parent = await tell_parent(run, await _send(run, send.id)) if lineage else None

@@ -92,6 +92,19 @@ WITH held AS (
            ended_at = clock_timestamp()
       FROM mine
      WHERE t.send_id = mine.id AND t.status IN ('queued', 'running')
+), unfinished AS (
+    UPDATE powerloop.workflow_runs AS r
+       SET status = 'cancelled',
+           ended_at = clock_timestamp()
+      FROM mine
+     WHERE r.send_id = mine.id AND r.status = 'open'
+    RETURNING r.id
+), left_open AS (
+    UPDATE powerloop.workflow_nodes AS n
+       SET status = 'cancelled',
+           ended_at = clock_timestamp()
+      FROM unfinished
+     WHERE n.run_id = unfinished.id AND n.status IN ('open', 'running', 'landed', 'delayed')
 ), next AS (
     UPDATE powerloop.sends AS x
        SET dispatched_at = clock_timestamp(),

@@ -12,6 +12,7 @@ from powerloop.store.schema.conversations import (
 from powerloop.store.schema.declaring import SCHEMA, TOKEN_COLUMNS, metadata
 from powerloop.store.schema.operations import agents, early_cancels, lane_marks, worker_leases
 from powerloop.store.schema.tool_tasks import tool_tasks
+from powerloop.store.schema.workflows import workflow_inbox, workflow_items, workflow_nodes, workflow_runs
 
 __all__ = [
     "SCHEMA",
@@ -30,4 +31,8 @@ __all__ = [
     "tool_calls",
     "tool_tasks",
     "worker_leases",
+    "workflow_inbox",
+    "workflow_items",
+    "workflow_nodes",
+    "workflow_runs",
 ]

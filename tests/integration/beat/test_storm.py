@@ -109,9 +109,8 @@ async def test_a_backlog_of_ten_minutes_is_not_published_twice_and_what_it_lost_
     lost = set(chance.sample(range(1, 1_000), 10))
     kept = [number for number in range(1, SENDS + 1) if number not in lost]
     await dispatcher.publish([make_activation(number) for number in nearly_in_order(kept, chance)])
-    sweeper = Sweeper(
-        store.recovery, store.task_recovery, dispatcher, SystemClock(), SweepOptions(age=timedelta(0))
-    )
+    recovery = (store.recovery, store.task_recovery, store.workflow_recovery)
+    sweeper = Sweeper(*recovery, dispatcher, SystemClock(), SweepOptions(age=timedelta(0)))
     for _ in range(60):
         await worker.claim(20)
         await sweeper.sweep()

@@ -185,12 +185,9 @@ async def test_a_lost_message_is_told_until_a_beat_has_published_it_again(system
     assert "its queue is empty" in found.text
     assert "it seems that none runs" in found.text
     backend = system.loop._backend
-    assert (
-        await Sweeper(
-            system.store.recovery, system.store.task_recovery, backend.dispatcher, Ticking()
-        ).sweep()
-        == 1
-    )
+    store = system.store
+    recovery = (store.recovery, store.task_recovery, store.workflow_recovery)
+    assert await Sweeper(*recovery, backend.dispatcher, Ticking()).sweep() == 1
     assert (await system.loop.explain("a")).code is Cause.BACKLOG
 
 

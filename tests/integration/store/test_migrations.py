@@ -23,12 +23,12 @@ FIRST_BOOT = (
 )
 
 LATER = '''
-"""Revision 0003: what a later release may bring."""
+"""Revision 0004: what a later release may bring."""
 
 import sqlalchemy as sa
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade(op):
@@ -51,16 +51,16 @@ def later_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[
     """Make this process one of a later release, which knows one more revision."""
     history = tmp_path / "history"
     shutil.copytree(migrate._HISTORY, history)
-    (history / "versions" / "r0003_colour.py").write_text(LATER)
+    (history / "versions" / "r0004_colour.py").write_text(LATER)
     return lambda: monkeypatch.setattr(migrate, "_HISTORY", history)
 
 
 async def test_an_empty_database_is_missing_until_it_is_upgraded(empty_url):
     found = await migrate.status(empty_url)
-    assert (found.current, found.head, found.state) == (None, "0002", "missing")
+    assert (found.current, found.head, found.state) == (None, "0003", "missing")
     await migrate.upgrade(empty_url)
     found = await migrate.status(empty_url)
-    assert (found.current, found.head, found.state) == ("0002", "0002", "current")
+    assert (found.current, found.head, found.state) == ("0003", "0003", "current")
     await migrate.upgrade(empty_url)
     assert await migrate.status(empty_url) == found
 
@@ -152,13 +152,13 @@ async def test_an_older_schema_is_refused_by_verify_and_upgraded_by_auto(empty_u
     assert "powerloop db ddl" in raised.value.hint
     await migrate.check(empty_url, "auto")
     found = await migrate.status(empty_url)
-    assert (found.current, found.state) == ("0003", "current")
+    assert (found.current, found.state) == ("0004", "current")
     assert (await store.sessions.find(SessionId("before"))).agent == "support"
 
 
 async def test_a_script_since_a_revision_holds_the_rest_only(later_release):
     later_release()
-    script = migrate.ddl("postgresql", since="0002")
+    script = migrate.ddl("postgresql", since="0003")
     assert "ADD COLUMN colour" in script
     assert "CREATE TABLE" not in script
 
@@ -170,7 +170,7 @@ async def test_a_newer_schema_is_refused(empty_url, policy, later_release, monke
     monkeypatch.undo()
 
     assert (await migrate.status(empty_url)).state == "newer"
-    with pytest.raises(SchemaNewer, match="0003"):
+    with pytest.raises(SchemaNewer, match="0004"):
         await open_store(empty_url, policy=policy).open()
     with pytest.raises(SchemaNewer):
         await migrate.upgrade(empty_url)

@@ -66,7 +66,9 @@ class House:
         self.leases = MemoryLeases(self.store)
         self.queue = Queue()
         options = SweepOptions(margin=timedelta(seconds=5), age=timedelta(seconds=5))
-        self.sweeper = Sweeper(self.store.recovery, self.store.task_recovery, self.queue, self.clock, options)
+        store = self.store
+        recovery = (store.recovery, store.task_recovery, store.workflow_recovery)
+        self.sweeper = Sweeper(*recovery, self.queue, self.clock, options)
 
     async def accept(self, number: int = 1, *, priority: int = 0) -> SendId:
         session = SessionId(f"session-{number}")

@@ -84,12 +84,16 @@ def test_workers_consume_our_queues_and_the_one_of_plain_clients():
     assert set(create_app(REDIS).amqp.queues.consume_from) == {
         "powerloop.send",
         "powerloop.subagent",
+        "powerloop.leaf",
+        "powerloop.workflow",
         "powerloop.enqueue",
         "celery",
     }
     assert set(create_app(REDIS, client_queue=False).amqp.queues.consume_from) == {
         "powerloop.send",
         "powerloop.subagent",
+        "powerloop.leaf",
+        "powerloop.workflow",
         "powerloop.enqueue",
     }
 

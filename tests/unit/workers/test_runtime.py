@@ -21,6 +21,7 @@ class Parts:
             store=SimpleNamespace(open=self._open, agents=SimpleNamespace(announce=self._announce)),
             executor=None,
             tools=None,
+            runs=None,
             producer=None,
             heartbeat=SimpleNamespace(
                 start=lambda: self.alive.add("heartbeat"), stop=lambda: self.alive.discard("heartbeat")
