@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from psycopg import AsyncConnection as DriverConnection
 from psycopg.pq import TransactionStatus
@@ -16,8 +16,20 @@ from powerloop.store.engine import Address, async_engine
 from powerloop.store.faults import broke_off, worded
 
 Row: TypeAlias = Mapping[str, Any]
-#: Runs one statement; the rows that it returns.
-Run: TypeAlias = Callable[[Executable], Awaitable[Sequence[Row]]]
+
+
+class Run(Protocol):
+    """Runs one statement; the rows that it returns."""
+
+    async def __call__(self, statement: Executable, rows: Sequence[Row] | None = None) -> Sequence[Row]:
+        """Run it.
+
+        Args:
+            statement: Whatever it is.
+            rows: For an insert: what is to be inserted, beside the values that the statement itself has.
+        """
+        ...
+
 
 #: A server that is frozen keeps its connections alive. Our statements take milliseconds.
 _ANSWER_WITHIN_S: Final = 30.0
@@ -43,14 +55,15 @@ class Database:
         """`fetch` for a statement that only reads: if the connection is cut, once more on another one."""
         return await _twice(lambda: self.fetch(statement, parameters))
 
-    async def write(self, statement: Executable) -> Sequence[Row]:
+    async def write(self, statement: Executable, rows: Sequence[Row] | None = None) -> Sequence[Row]:
         """Run one statement, committed by itself; the rows that it returns."""
         with worded(self.address.where):
             async with asyncio.timeout(_ANSWER_WITHIN_S), self._engine.connect() as connection:
-                return await _execute(connection, statement)
+                return await _execute(connection, statement, rows)
 
-    async def read(self, statement: Executable) -> Sequence[Row]:
+    async def read(self, statement: Executable, rows: Sequence[Row] | None = None) -> Sequence[Row]:
         """`write` for a statement that only reads: if the connection is cut, once more on another one."""
+        assert rows is None, "a statement that reads inserts nothing"
         return await _twice(lambda: self.write(statement))
 
     @asynccontextmanager
@@ -60,8 +73,8 @@ class Database:
         The block gets what runs statements in it.
         """
 
-        async def run(statement: Executable) -> Sequence[Row]:
-            return await _execute(connection, statement)
+        async def run(statement: Executable, rows: Sequence[Row] | None = None) -> Sequence[Row]:
+            return await _execute(connection, statement, rows)
 
         # SQLite cannot make a reader a writer while others write: it begins as a writer, or waits.
         begin = "BEGIN IMMEDIATE" if self.address.dialect == "sqlite" else "BEGIN"
@@ -101,8 +114,10 @@ async def _twice(read: Callable[[], Awaitable[Sequence[Row]]]) -> Sequence[Row]:
     return await read()
 
 
-async def _execute(connection: AsyncConnection, statement: Executable) -> Sequence[Row]:
-    result = await connection.execute(statement)
+async def _execute(
+    connection: AsyncConnection, statement: Executable, rows: Sequence[Row] | None = None
+) -> Sequence[Row]:
+    result = await connection.execute(statement, rows)
     return cast("Sequence[Row]", result.mappings().all()) if result.returns_rows else ()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, assert_never
 
-from sqlalchemy import and_, literal, select, update
+from sqlalchemy import ColumnElement, and_, exists, literal, or_, select, update
 
 from powerloop.kernel.ids import NodeId, RunId
 from powerloop.kernel.planning import (
@@ -51,19 +51,49 @@ LISTENS: Final = and_(
 _HAS_VALUE: Final = _nodes.status.in_([NodeStatus.DONE, NodeStatus.SKIPPED, NodeStatus.FAILED])
 
 
-async def happened(run: Run, run_id: RunId, *, is_open: bool) -> list[NodeEvent]:
+def _of_run(table: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:  # noqa: ANN401 - a table
+    return exists().where(table.c.run_id == workflow_runs.c.id, *conditions).correlate(workflow_runs)
+
+
+#: A run, what it is at, and the send that drives it, as `send_of` reads it.
+HEAD: Final = (
+    SENDS.add_columns(
+        workflow_runs.c.id.label("run_id"),
+        workflow_runs.c.call_id.label("run_call_id"),
+        workflow_runs.c.status.label("run_status"),
+        workflow_runs.c.paused_at.label("run_paused_at"),
+        workflow_runs.c.resume.label("run_resume"),
+        _of_run(workflow_nodes).label("has_begun"),
+        or_(_of_run(workflow_nodes, WAKES), _of_run(workflow_nodes, TIMED_OUT)).label("is_due"),
+        _of_run(workflow_inbox, workflow_inbox.c.taken_at.is_(None)).label("is_told"),
+    )
+    # The send of a run is one row; its own table is joined last.
+    .join(workflow_runs, workflow_runs.c.send_id == sends.c.id)
+)
+
+
+async def happened(run: Run, head: Row, *, is_open: bool) -> list[NodeEvent]:
     """What has happened to nodes of the run. What was said to it, and is taken here, is taken for good."""
+    run_id = RunId(head["run_id"])
     events: list[NodeEvent] = list(await _landed(run, run_id))
     if not is_open:
         return events
-    due = select(_nodes.id, literal(value=True).label("wakes")).where(_nodes.run_id == run_id, WAKES)
-    late = select(_nodes.id, literal(value=False)).where(_nodes.run_id == run_id, TIMED_OUT)
-    for row in await run(due.union_all(late)):
-        node_id = NodeId(row["id"])
-        events.append(Woken(node_id=node_id) if row["wakes"] else TimedOut(node_id=node_id))
+    if head["is_due"]:
+        events += await _due(run, run_id)
+    if not head["is_told"]:
+        return events
     untaken = workflow_inbox.c.run_id == run_id, workflow_inbox.c.taken_at.is_(None)
     said = await run(select(workflow_inbox).where(*untaken).order_by(workflow_inbox.c.id))
-    return events + await _taken(run, run_id, said) if said else events
+    return events + await _taken(run, run_id, said)
+
+
+async def _due(run: Run, run_id: RunId) -> Sequence[Woken | TimedOut]:
+    due = select(_nodes.id, literal(value=True).label("wakes")).where(_nodes.run_id == run_id, WAKES)
+    late = select(_nodes.id, literal(value=False)).where(_nodes.run_id == run_id, TIMED_OUT)
+    return [
+        Woken(node_id=row["id"]) if row["wakes"] else TimedOut(node_id=row["id"])
+        for row in await run(due.union_all(late))
+    ]
 
 
 async def chain(run: Run, node_ids: Collection[NodeId]) -> Mapping[NodeId, Node]:
@@ -102,12 +132,9 @@ async def load(run: Run, run_id: RunId, need: Need, loaded: Loaded) -> None:
 
 
 async def _landed(run: Run, run_id: RunId) -> Sequence[Landed]:
-    found = select(_nodes.id).where(_nodes.run_id == run_id, LANDED).limit(BATCH)
-    ids = [row["id"] for row in await run(found)]
-    if not ids:
-        return ()
     # The send of a leaf goes by the id of its node.
-    rows = await run(SENDS.where(sends.c.id.in_(ids)).order_by(sends.c.ended_at, sends.c.id))
+    landed = SENDS.join(workflow_nodes, _nodes.id == sends.c.id).where(_nodes.run_id == run_id, LANDED)
+    rows = await run(landed.order_by(sends.c.ended_at, sends.c.id).limit(BATCH))
     return [Landed(node_id=row["id"], send=send_of(row)) for row in rows]
 
 

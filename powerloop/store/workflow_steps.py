@@ -1,27 +1,27 @@
 """A step of a run: what has happened is loaded, what follows decided, and that written. One transaction."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Null, insert, select, update
 
 from powerloop.kernel.dispatch import Ready
 from powerloop.kernel.ids import NodeId, RunId, SendId
 from powerloop.kernel.jsontypes import clean_text
-from powerloop.kernel.planning import Landed, Loaded, Plan, Planner, RunEnd, Snapshot
+from powerloop.kernel.planning import Landed, Loaded, NodeWrite, Plan, Planner, RunEnd, Snapshot
 from powerloop.kernel.ports.workflows import Advanced
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.workflows import NodeStatus, RunStatus
-from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Row, Run
 from powerloop.store.encoding import cleaned
 from powerloop.store.portable.writing import end_calls
 from powerloop.store.resolving import wake
 from powerloop.store.rows import send_of
-from powerloop.store.schema import sends, workflow_items, workflow_nodes, workflow_runs
-from powerloop.store.workflow_leaves import CHUNK, start_leaves
-from powerloop.store.workflow_loading import BATCH, chain, happened, load
+from powerloop.store.schema import workflow_items, workflow_nodes, workflow_runs
+from powerloop.store.workflow_leaves import start_leaves
+from powerloop.store.workflow_loading import BATCH, HEAD, chain, happened, load
 from powerloop.store.workflow_rows import new_node_row, node_row, resume_of, resume_row
 
 _nodes = workflow_nodes.c
@@ -30,14 +30,13 @@ _FINAL: Final = [status.value for status in NodeStatus if status.is_final]
 
 async def step(run: Run, run_id: RunId, planner: Planner) -> Advanced:
     """As `Workflows.advance`, the session of the run being locked."""
-    head = (await run(_HEAD.where(workflow_runs.c.id == run_id)))[0]
-    send = send_of((await run(SENDS.where(sends.c.id == head["send_id"])))[0])
-    is_open = head["status"] == RunStatus.OPEN.value
-    if head["paused_at"] is not None or (is_open and not _goes_on(send)):
+    head = (await run(HEAD.where(workflow_runs.c.id == run_id)))[0]
+    send, is_open = send_of(head), head["run_status"] == RunStatus.OPEN.value
+    if head["run_paused_at"] is not None or (is_open and not _goes_on(send)):
         return Advanced()
-    events = await happened(run, run_id, is_open=is_open)
-    resume = resume_of(head["resume"]) if is_open else None
-    if not events and not (is_open and (resume or not await _has_begun(run, run_id))):
+    events = await happened(run, head, is_open=is_open)
+    resume = resume_of(head["run_resume"]) if is_open else None
+    if not events and not (is_open and (resume or not head["has_begun"])):
         return Advanced()
     nodes = await chain(run, {event.node_id for event in events}) if events else {}
     snapshot = Snapshot(run_id=run_id, send=send, events=events, nodes=nodes, resume=resume)
@@ -54,18 +53,9 @@ async def step(run: Run, run_id: RunId, planner: Planner) -> Advanced:
     return Advanced(ready=tuple(ready), unwanted=tuple(unwanted), again=len(landed) >= BATCH or listens)
 
 
-_HEAD: Final = select(
-    *(workflow_runs.c[name] for name in ("id", "send_id", "call_id", "status", "paused_at", "resume"))
-)
-
-
 def _goes_on(send: Send) -> bool:
     """Whether the send waits for the run, and nobody has asked for its end."""
     return send.status is SendStatus.WAITING and send.cancel is None
-
-
-async def _has_begun(run: Run, run_id: RunId) -> bool:
-    return bool(await run(select(_nodes.id).where(_nodes.run_id == run_id).limit(1)))
 
 
 async def _decided(run: Run, planner: Planner, snapshot: Snapshot) -> Plan:
@@ -91,20 +81,37 @@ async def _write(run: Run, plan: Plan, landed: Collection[NodeId]) -> list[SendI
         await run(update(workflow_nodes).where(_nodes.id == node.id).values(node_row(write)))
         if node.send_id and (node.status.is_final or node.fell_back) and node.id not in landed:
             unwanted.append(node.send_id)
-    new = [new_node_row(write) for write in plan.writes if write.is_new]
-    for start in range(0, len(new), CHUNK):
-        await run(insert(workflow_nodes).values(new[start : start + CHUNK]))
+    await _insert_nodes(run, [write for write in plan.writes if write.is_new])
     items = [
         {"node_id": node_id, "place": place, "value": cleaned(item)}
         for node_id, several in plan.items.items()
         for place, item in enumerate(several)
     ]
-    for start in range(0, len(items), _ITEMS):
-        await run(insert(workflow_items).values(items[start : start + _ITEMS]))
+    if items:
+        await run(insert(workflow_items), items)
     return list(dict.fromkeys(unwanted))
 
 
-_ITEMS: Final = 1_000
+async def _insert_nodes(run: Run, writes: Sequence[NodeWrite]) -> None:
+    """Write new nodes: those that are alike in one statement, which is most of them."""
+    alike: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    timed: list[dict[str, Any]] = []
+    for write in writes:
+        row = new_node_row(write)
+        if write.wakes_in is None and write.times_out_in is None and not write.node.status.is_final:
+            plain = {name: value for name, value in row.items() if name not in _BY_CLOCK}
+            given = {name: value for name, value in plain.items() if not isinstance(value, Null)}
+            alike[tuple(given)].append(given)
+        else:
+            timed.append(row)
+    for rows in alike.values():
+        await run(_NEW_NODE, rows)
+    for row in timed:
+        await run(insert(workflow_nodes).values(row))
+
+
+_BY_CLOCK: Final = ("created_at", "ended_at")
+_NEW_NODE: Final = insert(workflow_nodes).values(created_at=now())
 
 
 async def _cancel_below(run: Run, node_ids: Collection[NodeId]) -> list[SendId]:
@@ -131,7 +138,7 @@ def _below(node_ids: Collection[NodeId]) -> Any:  # noqa: ANN401 - a select of i
 async def _end(run: Run, head: Row, end: RunEnd) -> list[Send]:
     """End the run, and the call that waits for it; its send, which is to be published then."""
     ended = {"status": end.status.value, "code": clean_text(end.code), "message": clean_text(end.message)}
-    its = update(workflow_runs).where(workflow_runs.c.id == head["id"])
+    its = update(workflow_runs).where(workflow_runs.c.id == head["run_id"])
     await run(its.values(value=cleaned(end.value), ended_at=now(), **ended))
-    await end_calls(run, head["send_id"], (end.outcome(head["call_id"]),))
-    return list(await wake(run, [head["send_id"]]))
+    await end_calls(run, head["id"], (end.outcome(head["run_call_id"]),))
+    return list(await wake(run, [head["id"]]))

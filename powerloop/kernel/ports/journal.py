@@ -244,7 +244,10 @@ class Journal(Accounts, Protocol):
         send that takes the result to the parent's session, if it was not awaited. The end of a sub-agent's
         ephemeral session closes it.
 
-        One statement, one round trip, unless sends behind it were cancelled, or there is a lineage or budget.
+        The end of a leaf of a workflow is written on its node, for the run to take note of.
+
+        One statement, one round trip, unless sends behind it were cancelled, or it has a budget or is a
+        sub-agent's.
 
         Args:
             fence: The right to write.

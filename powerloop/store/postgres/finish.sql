@@ -105,6 +105,12 @@ WITH held AS (
            ended_at = clock_timestamp()
       FROM unfinished
      WHERE n.run_id = unfinished.id AND n.status IN ('open', 'running', 'landed', 'delayed')
+), landed AS (
+    UPDATE powerloop.workflow_nodes AS n
+       SET status = 'landed'
+      FROM mine
+     WHERE n.id = %(node_id)s AND n.status = 'running'
+    RETURNING n.run_id
 ), next AS (
     UPDATE powerloop.sends AS x
        SET dispatched_at = clock_timestamp(),
@@ -119,5 +125,6 @@ SELECT moved.seq AS last_seq, moved.accepted > moved.finished AS has_next, next.
        next.input_tokens, next.output_tokens, next.cached_tokens, next.cache_write_tokens,
        next.reasoning_tokens, next.stop_reason, next.error_code, next.error_message, next.cancel_requested_at,
        next.cancel_reason, next.cancel_actor, next.output, next.created_at, next.dispatched_at,
-       next.started_at, next.ended_at, next.lineage, moved.spec, next.budget
+       next.started_at, next.ended_at, next.lineage, moved.spec, next.budget,
+       (SELECT landed.run_id FROM landed) AS landed_run
   FROM moved LEFT JOIN next ON true

@@ -15,6 +15,7 @@ from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, 
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send
 from powerloop.kernel.suspension import Suspended, Suspension
 from powerloop.kernel.usage import ModelCallEntry
+from powerloop.kernel.workflows import RunAdvance
 from powerloop.store.advancing import advance_session
 from powerloop.store.database import Database, Row
 from powerloop.store.encoding import encode, encode_content
@@ -107,7 +108,8 @@ class PostgresJournal:
         return await self._portable.merge(fence)
 
     async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
-        if lineage or fence.budgets:
+        leaf = lineage.leaf if lineage else None
+        if (lineage and not leaf) or fence.budgets:
             return await self._portable.finish(fence, ending, lineage)
         error = cleaned_error(ending.error)
         row = await self._write(
@@ -122,9 +124,11 @@ class PostgresJournal:
             last_round=last_round(ending),
             messages=_encode_messages(ending.messages),
             outcomes=_encode_outcomes(ending.outcomes),
+            node_id=leaf and leaf.node_id,
             **_bill(ending.entries),
         )
-        return Finished(seq=Seq(row["last_seq"]), next_head=await self._next_head(fence, row))
+        landed = RunAdvance(run_id=row["landed_run"]) if row["landed_run"] else None
+        return Finished(seq=Seq(row["last_seq"]), next_head=await self._next_head(fence, row), parent=landed)
 
     async def hand_over(self, fence: Fence) -> Send:
         return send_of(await self._write(statements.HAND_OVER, fence))

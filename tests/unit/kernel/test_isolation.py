@@ -1,5 +1,6 @@
 """Isolation as nouns: what is no limit, no policy and no launch, and what a program finds."""
 
+import pickle
 from datetime import timedelta
 
 import pytest
@@ -124,8 +125,11 @@ def test_what_ends_a_process_is_named_as_its_limit():
     assert {EndedBy.WALL_CLOCK, EndedBy.CPU} <= limits
 
 
-@pytest.mark.parametrize("error", [LaunchFailed("no"), LeafFailed("model.rejected", "no")])
-def test_a_leaf_that_fails_so_fails_as_its_model_does_and_is_not_tried_again(error):
-    assert isinstance(error, ModelError)
-    assert error.code.startswith("isolation.")
-    assert not error.transient
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(LaunchFailed("no"), "isolation.failed"), (LeafFailed("model.unavailable", "no"), "model.unavailable")],
+)
+def test_a_leaf_that_fails_so_fails_as_by_its_model_and_is_not_tried_again(error, code):
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, ModelError)
+    assert (again.code, str(again), again.transient) == (code, "no", False)
