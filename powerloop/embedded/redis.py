@@ -69,9 +69,11 @@ class RedisServer(EmbeddedServer):
         once = Retry(NoBackoff(), 0)
         with redis.Redis(port=self._port, password=self._password, socket_timeout=1, retry=once) as probe:
             try:
-                return int(probe.info("server")["process_id"]) == pid
+                facts = probe.info()
+                # It answers questions about itself while it loads its data, and no others.
+                return int(facts["process_id"]) == pid and not int(facts["loading"])
             except (redis.ConnectionError, redis.TimeoutError, redis.ResponseError):
-                # Not listening yet, still loading its data, or another server than ours.
+                # Not listening yet, or another server than ours.
                 return False
 
     def _farewell(self, deadline: timedelta) -> tuple[tuple[Signals, timedelta], ...]:
