@@ -25,6 +25,7 @@ def build_app(settings: Settings) -> Celery:
         settings.celery_broker_url,
         drain_timeout=settings.drain_timeout,
         tool_queues=load_app(settings.app).agents.tool_queues,
+        chords=settings.redis_url,
     )
     if settings.heartbeat_file:
         app.conf[HEARTBEAT_FILE] = settings.heartbeat_file

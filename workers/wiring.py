@@ -57,7 +57,9 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
     """
     worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
     store = open_store(settings.database_url, policy=settings.schema_policy, pool_size=settings.database_pool)
-    broker = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
+    broker = open_dispatcher(
+        settings.celery_broker_url, preview=settings.task_preview, chords=settings.redis_url
+    )
     others = RedisNudges(settings.redis_url)
     canceller, runs = _run_driver(store, broker, others)
     dispatcher = DrivingDispatcher(broker, runs)

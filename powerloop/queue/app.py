@@ -20,6 +20,7 @@ from powerloop.kernel.queues import (
     WORKFLOW_QUEUE,
     QueueName,
 )
+from powerloop.queue.chords import CHORD_EXPIRES
 from powerloop.queue.redis_address import SCHEMES as REDIS_SCHEMES
 from powerloop.queue.redis_address import RedisAddress
 from powerloop.queue.routing import (
@@ -48,6 +49,7 @@ def create_app(
     client_queue: bool = True,
     tool_queues: Sequence[QueueName] = (),
     visibility_timeout: timedelta = _VISIBILITY_TIMEOUT,
+    chords: str | None = None,
 ) -> Celery:
     """A Celery app that publishes and consumes our queues. It has no tasks yet, and is nobody's current app.
 
@@ -58,6 +60,7 @@ def create_app(
         it off where somebody else's app has that queue on the same broker: its tasks are unknown here.
         tool_queues: Queues that tools have of their own; workers consume them too.
         visibility_timeout: After how long Redis has an unfinished message delivered once more.
+        chords: The Redis where workers count the members of fan-outs; `None`: they are not counted.
 
     Raises:
         SettingsInvalid: the URL is malformed.
@@ -69,6 +72,8 @@ def create_app(
     )
     app.conf.update(_worker_settings())
     app.conf.update(_broker_settings(scheme, visibility_timeout))
+    if chords is not None:
+        app.conf.update(_chord_settings(chords))
     if drain_timeout is not None:
         app.conf[DRAIN_TIMEOUT] = drain_timeout.total_seconds()
     return app
@@ -98,7 +103,7 @@ def _task_settings(queues: Sequence[Queue], *, client_queue: bool) -> dict[str, 
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
         "task_track_started": False,
-        # Results are rows. A backend for the counters of chords would be named here.
+        # Results are rows. Workers have a backend for the counters of chords: see `_chord_settings`.
         "result_backend": "disabled://",
         # What a message says is data. Pickle would be code.
         "accept_content": ["json"],
@@ -116,6 +121,24 @@ def _task_settings(queues: Sequence[Queue], *, client_queue: bool) -> dict[str, 
         "enable_utc": True,
         "timezone": "UTC",
     }
+
+
+def _chord_settings(redis_url: str) -> dict[str, Any]:
+    """The backend that counts members of chords, and stores no results."""
+    settings: dict[str, Any] = {
+        "result_backend": f"powerloop.workers.chords:ChordBackend+{redis_url}",
+        "result_chord_expires": CHORD_EXPIRES,
+        # A member waits for them in a thread: it has done its work.
+        "redis_socket_timeout": 3,
+        "redis_socket_connect_timeout": 3,
+        "redis_max_connections": 20,
+        "result_backend_max_retries": 1,
+        # Another member of the chord, or the sweeper, does what this one could not.
+        "result_backend_always_retry": False,
+    }
+    if redis_url.startswith("rediss:"):
+        settings["redis_backend_use_ssl"] = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    return settings
 
 
 def _worker_settings() -> dict[str, Any]:

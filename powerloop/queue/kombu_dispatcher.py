@@ -15,6 +15,7 @@ from kombu.messaging import Producer
 from powerloop.kernel.dispatch import Activation
 from powerloop.kernel.queues import Lane, QueueName, lanes_of
 from powerloop.queue.app import work_queue
+from powerloop.queue.chords import chord_of
 from powerloop.queue.messages import shown_args, shown_name, task_name
 from powerloop.queue.outage import Outage
 from powerloop.queue.redis_address import REDIS_TROUBLE, SCHEMES
@@ -94,6 +95,8 @@ class KombuDispatcher:
             root_id=activation.root_id,
             parent_id=activation.parent_id,
             group_id=activation.group_id,
+            group_index=activation.group_index if activation.group_size else None,
+            chord=chord_of(activation),
             create_sent_event=self._events and activation.first,
         )
         priority = redis_priority(activation.priority) if self._turned else activation.priority

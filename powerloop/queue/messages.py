@@ -10,6 +10,7 @@ from uuid import uuid4
 from celery.utils.time import utcoffset
 
 from powerloop.kernel.dispatch import Activation
+from powerloop.queue.chords import chord_of
 from powerloop.queue.routing import TASK_PREFIX, redis_priority
 
 EVENT_EXCHANGE: Final = "celeryev"
@@ -60,7 +61,7 @@ def task_message(activation: Activation, *, origin: str, preview: bool) -> str:
         "eta": None,
         "expires": None,
         "group": activation.group_id,
-        "group_index": None,
+        "group_index": activation.group_index if activation.group_size else None,
         "ignore_result": True,
         "origin": origin,
     }
@@ -71,7 +72,8 @@ def task_message(activation: Activation, *, origin: str, preview: bool) -> str:
         "delivery_info": {"exchange": "", "routing_key": activation.queue},
         "priority": redis_priority(activation.priority),
     }
-    return _envelope([[activation.id], {}, _NO_CALLBACKS], headers, properties)
+    embedded = {**_NO_CALLBACKS, "chord": chord_of(activation)}
+    return _envelope([[activation.id], {}, embedded], headers, properties)
 
 
 def sent_message(activations: Sequence[Activation], *, origin: str, preview: bool) -> str:

@@ -1,6 +1,7 @@
 """Runs that nobody moves on, and leaves that nobody wants any more, found."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, exists, literal, or_, select
@@ -11,6 +12,7 @@ from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.workflows import UNWANTED, NodeStatus, RunAdvance, RunStatus
 from powerloop.store.database import Database
 from powerloop.store.disowning import disown
+from powerloop.store.lateness import ago
 from powerloop.store.readiness import is_in
 from powerloop.store.schema import sends, sessions, workflow_inbox, workflow_nodes, workflow_runs
 from powerloop.store.workflow_loading import LANDED, LISTENS, TIMED_OUT, WAKES
@@ -28,6 +30,13 @@ def _with_node(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return _runs.id.in_(select(_nodes.run_id).where(condition))
 
 
+#: Whoever ended the leaf takes note of it within milliseconds.
+_PATIENCE: Final = timedelta(seconds=2)
+_LANDED_LONG_AGO: Final = (
+    select(_nodes.run_id)
+    .join(sends, sends.c.id == _nodes.id)
+    .where(LANDED, sends.c.ended_at < ago(_PATIENCE))
+)
 _SOMETHING_HAPPENED: Final = or_(
     _with_node(WAKES),
     _with_node(TIMED_OUT),
@@ -57,7 +66,7 @@ class SqlWorkflowRecovery:
 
     async def due(self, limit: int) -> Sequence[RunAdvance]:
         what = select(_runs.id, _runs.name, _runs.priority).where(_runs.paused_at.is_(None))
-        landed = what.where(_with_node(LANDED)).limit(limit)
+        landed = what.where(_runs.id.in_(_LANDED_LONG_AGO)).limit(limit)
         rows = [*await self._database.read(landed)]
         rows += await self._database.read(what.where(_OPEN, _SOMETHING_HAPPENED).limit(limit))
         found = {row["id"]: row for row in rows}
