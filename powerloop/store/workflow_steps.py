@@ -41,7 +41,7 @@ async def step(run: Run, run_id: RunId, planner: Planner) -> Advanced:
     nodes = await chain(run, {event.node_id for event in events}) if events else {}
     snapshot = Snapshot(run_id=run_id, send=send, events=events, nodes=nodes, resume=resume)
     plan = await _decided(run, planner, snapshot)
-    landed = {event.node_id for event in events if isinstance(event, Landed)}
+    landed: set[str] = {event.node_id for event in events if isinstance(event, Landed)}
     unwanted = await _write(run, plan, landed)
     ready: list[Ready] = list(await start_leaves(run, plan.leaves))
     if resume is not None:
@@ -67,7 +67,7 @@ async def _decided(run: Run, planner: Planner, snapshot: Snapshot) -> Plan:
         await load(run, snapshot.run_id, decision, loaded)
 
 
-async def _write(run: Run, plan: Plan, landed: Collection[NodeId]) -> list[SendId]:
+async def _write(run: Run, plan: Plan, landed: Collection[str]) -> list[SendId]:
     """Write the nodes; the sends of leaves that nobody waits for any more."""
     unwanted: list[SendId] = []
     if plan.cut_off:
@@ -79,7 +79,7 @@ async def _write(run: Run, plan: Plan, landed: Collection[NodeId]) -> list[SendI
         if write.is_new:
             continue
         await run(update(workflow_nodes).where(_nodes.id == node.id).values(node_row(write)))
-        if node.send_id and (node.status.is_final or node.fell_back) and node.id not in landed:
+        if node.send_id and (node.status.is_final or node.fell_back):
             unwanted.append(node.send_id)
     await _insert_nodes(run, [write for write in plan.writes if write.is_new])
     items = [
@@ -89,7 +89,8 @@ async def _write(run: Run, plan: Plan, landed: Collection[NodeId]) -> list[SendI
     ]
     if items:
         await run(insert(workflow_items), items)
-    return list(dict.fromkeys(unwanted))
+    # The sends of those that have landed have ended.
+    return [send_id for send_id in dict.fromkeys(unwanted) if send_id not in landed]
 
 
 async def _insert_nodes(run: Run, writes: Sequence[NodeWrite]) -> None:

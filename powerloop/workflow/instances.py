@@ -138,6 +138,16 @@ class Instance:
     before: "Instance | None" = None
     source: Source | None = None
 
+    @property
+    def is_current(self) -> bool:
+        """Whether no other attempt follows it, or one that it is in."""
+        up: Instance | None = self
+        while up is not None:
+            if up.superseded:
+                return False
+            up = up.parent
+        return True
+
     def walk(self) -> Iterator["Instance"]:
         """It and all below it that is known."""
         yield self

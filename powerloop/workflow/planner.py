@@ -169,7 +169,7 @@ def _write(snapshot: Snapshot, one: Instance, past: Past) -> NodeWrite:
         frame_id=one.frame.id,
         attempt=one.attempt,
         status=_status(one, row),
-        current=not one.superseded,
+        current=one.is_current,
         opened=opened_row(one.opened) if one.opened else None,
         total=tally.total if tally else 0,
         begun=tally.begun if tally else 0,

@@ -199,7 +199,9 @@ class Stepping:
 
     def _close(self, instance: Instance, failure: Outcome | None, last: Instance | None) -> None:
         """End an open node; `last` is the one in it that has ended last."""
-        if getattr(instance.node, "losers", "cancel") == "cancel":
+        # Of others than fan-outs, only those run on then that may finish.
+        losers = getattr(instance.node, "losers", "finish" if failure is None else "cancel")
+        if losers == "cancel":
             self._cancel_below(instance)
         if failure is not None:
             # Its own, whoever below it has failed.

@@ -118,7 +118,7 @@ def _load(state: State, run_id: RunId, need: Need, loaded: Loaded) -> None:
             assert_never(unreachable)
 
 
-def write(state: State, plan: Plan, landed: Collection[NodeId]) -> tuple[list[Send], list[SendId]]:
+def write(state: State, plan: Plan, landed: Collection[str]) -> tuple[list[Send], list[SendId]]:
     """Write the nodes, and start the leaves; their sends, and those that nobody waits for any more."""
     unwanted = list(_cut_off(state, (*plan.cut_off, *plan.superseded)))
     for node in [state.nodes[node_id] for node_id in _below(state, plan.superseded)]:
@@ -126,11 +126,13 @@ def write(state: State, plan: Plan, landed: Collection[NodeId]) -> tuple[list[Se
     for one in plan.writes:
         node = state.nodes[one.node.id] = _timed(state, one)
         ended = node.status.is_final or node.fell_back
-        if node.send_id and ended and not one.is_new and node.id not in landed:
+        if node.send_id and ended and not one.is_new:
             unwanted.append(node.send_id)
     for node_id, items in plan.items.items():
         state.items.update(((node_id, place), cleaned(item)) for place, item in enumerate(items))
-    return [_start(state, leaf) for leaf in plan.leaves], list(dict.fromkeys(unwanted))
+    # The sends of those that have landed have ended.
+    left = [send_id for send_id in dict.fromkeys(unwanted) if send_id not in landed]
+    return [_start(state, leaf) for leaf in plan.leaves], left
 
 
 def _cut_off(state: State, node_ids: Collection[NodeId]) -> Iterator[SendId]:

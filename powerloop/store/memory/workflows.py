@@ -73,7 +73,7 @@ class MemoryWorkflows:
         nodes = up(state, {event.node_id for event in events})
         snapshot = Snapshot(run_id=run_id, send=send, events=events, nodes=nodes, resume=resume)
         plan = decided(state, planner, snapshot)
-        landed = {event.node_id for event in events if isinstance(event, Landed)}
+        landed: set[str] = {event.node_id for event in events if isinstance(event, Landed)}
         started, unwanted = write(state, plan, landed)
         state.resumes.pop(run_id, None)
         woken = self._end(run, plan) if is_open else None

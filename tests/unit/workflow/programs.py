@@ -42,10 +42,16 @@ def add(arguments: Mapping[str, Any], attempt: int) -> float | None:
 
 
 class Programs:
-    """Makes valid workflows."""
+    """Makes valid workflows.
 
-    def __init__(self, random: Random) -> None:
+    Args:
+        random: Draws them.
+        backoff_s: Between two attempts at a node.
+    """
+
+    def __init__(self, random: Random, *, backoff_s: float = 1.0) -> None:
         self._random = random
+        self._backoff_s = backoff_s
         self._count = 0
 
     def make(self) -> dict[str, Any]:
@@ -64,7 +70,7 @@ class Programs:
         if self._random.random() < 0.15:
             node["when"] = self._condition(known)
         if self._random.random() < 0.2:
-            node["retry"] = {"attempts": self._random.randint(2, 3)}
+            node["retry"] = {"attempts": self._random.randint(2, 3), "backoff_s": self._backoff_s}
         if self._random.random() < 0.3:
             fallback = {"fallback": self._node(max(depth - 1, 0), known)}
             node["on_error"] = self._random.choice(["continue", fallback])

@@ -1,0 +1,271 @@
+"""Runs of workflows in every store: joins, repetition, time, signals, pauses, and going on after an end."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from powerloop.kernel.errors import RunNotFound
+from powerloop.kernel.ids import CallId, RunId, SendId
+from powerloop.kernel.ports.journal import Ending
+from powerloop.kernel.ports.workflows import Said
+from powerloop.kernel.sends import SendStatus
+from powerloop.kernel.suspension import Suspension
+from powerloop.kernel.workflows import NewRun, NodeStatus, Resume, RunStatus
+from tests.conformance.store.running import Runs
+
+
+@pytest.fixture
+def runs(desk) -> Runs:
+    return Runs(desk)
+
+
+def leaf(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "agent", "id": name, "agent": "a", **more}
+
+
+def steps(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "sequence", "steps": list(nodes), **more}
+
+
+def foreach(count: int, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "foreach", "id": "f", "as": "i", "items": list(range(count)), "body": body, **more}
+
+
+def parallel(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "parallel", "id": "p", "branches": list(nodes), **more}
+
+
+async def ended(runs: Runs, run_id: RunId) -> tuple[RunStatus, Any, str]:
+    run = await runs.store.workflows.find(run_id)
+    return run.status, run.value, run.code
+
+
+async def test_a_step_that_is_taken_twice_changes_nothing(runs):
+    run_id = await runs.start_root(steps(leaf("a"), leaf("b", input="{{a}}")))
+    await runs.said(run_id, "root.steps[0]", "hello")
+    before = await runs.store.workflows.nodes(run_id)
+    await runs.advance(run_id)
+    await runs.advance(run_id)
+    assert await runs.store.workflows.nodes(run_id) == before
+    assert await runs.paths(run_id) == ["root.steps[1]"]
+
+
+async def test_the_end_of_a_run_ends_the_call_that_waits_for_it_once(runs):
+    run_id = await runs.start_root(leaf("a"))
+    await runs.said(run_id, "root", "the end")
+    await runs.advance(run_id)
+    assert [send.id for send in runs.woken] == [run_id]
+    (call,) = await runs.store.journal.load_calls(SendId(run_id))
+    assert (call.status, call.result) == ("done", "the end")
+    assert await ended(runs, run_id) == (RunStatus.DONE, "the end", "")
+
+
+async def test_a_window_lets_the_next_one_begin_with_each_end(runs):
+    run_id = await runs.start_root(foreach(5, leaf("a", input="{{i}}"), max_concurrency=2))
+    assert await runs.paths(run_id) == ["root.body#0", "root.body#1"]
+    await runs.said(run_id, "root.body#1", "x")
+    assert await runs.paths(run_id) == ["root.body#0", "root.body#2"]
+    node = await runs.at(run_id, "root")
+    assert (node.total, node.begun, node.ended, node.done, node.bad) == (5, 3, 1, 1, 0)
+
+
+async def test_two_ends_that_are_taken_note_of_at_once_make_one_join(runs):
+    run_id = await runs.start_root(steps(parallel(leaf("a"), leaf("b")), leaf("c", input="{{p.a}}{{p.b}}")))
+    for send in list(runs.open.values()):
+        await runs.end(send, "x")
+    await runs.advance(run_id)
+    assert await runs.paths(run_id) == ["root.steps[1]"]
+    (last,) = runs.open.values()
+    assert last.content[0].text == "xx"
+
+
+async def test_losers_are_let_go_of_and_a_late_result_is_kept_of_those_that_may_finish(runs):
+    fast = parallel(leaf("a"), leaf("b"), join="any")
+    slow = parallel(leaf("c"), leaf("d"), join="any", losers="finish") | {"id": "q"}
+    run_id = await runs.start_root(steps(fast, slow))
+    loser = (await runs.at(run_id, "root.steps[0].branches[1]")).id
+    await runs.said(run_id, "root.steps[0].branches[0]", "first")
+    assert runs.unwanted == [loser]
+    await runs.said(run_id, "root.steps[1].branches[0]", "third")
+    assert await ended(runs, run_id) == (RunStatus.DONE, {"c": "third", "d": None}, "")
+    await runs.said(run_id, "root.steps[1].branches[1]", "late")
+    late = await runs.at(run_id, "root.steps[1].branches[1]")
+    assert (late.status, late.value) == (NodeStatus.DONE, "late")
+    assert (await ended(runs, run_id))[1] == {"c": "third", "d": None}
+
+
+async def test_the_send_of_a_loser_is_asked_to_end_by_whoever_sweeps(runs):
+    run_id = await runs.start_root(parallel(leaf("a"), leaf("b"), join="any"))
+    loser = await runs.at(run_id, "root.branches[1]")
+    await runs.said(run_id, "root.branches[0]", "first")
+    (disowned,) = await runs.store.workflow_recovery.disown(10)
+    assert (disowned.id, disowned.status) == (loser.id, SendStatus.QUEUED)
+    assert disowned.cancel is not None
+    assert not await runs.store.workflow_recovery.disown(10)
+
+
+async def test_a_node_is_tried_again_after_its_backoff(runs):
+    run_id = await runs.start_root(leaf("a", retry={"attempts": 3, "backoff_s": 0.05}))
+    await runs.said(run_id, "root", None)
+    again = await runs.at(run_id, "root")
+    assert (again.attempt, again.status, runs.open) == (2, NodeStatus.DELAYED, {})
+    await until_due(runs, run_id)
+    await runs.said(run_id, "root", "at last")
+    assert await ended(runs, run_id) == (RunStatus.DONE, "at last", "")
+    attempts = [(node.attempt, node.status) for node in await runs.store.workflows.nodes(run_id)]
+    assert attempts == [(1, NodeStatus.FAILED), (2, NodeStatus.DONE)]
+
+
+async def until_due(runs: Runs, run_id: RunId) -> None:
+    """Wait until the run has something to take note of, and have it do so."""
+    for _ in range(500):
+        if run_id in [one.run_id for one in await runs.store.workflow_recovery.due(100)]:
+            await runs.advance(run_id)
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("nothing is due")
+
+
+async def test_an_error_that_is_not_among_those_to_retry_on_fails_at_once(runs):
+    run_id = await runs.start_root(leaf("a", retry={"attempts": 3, "on": ["model.rate_limited"]}))
+    await runs.said(run_id, "root", None, "model.rejected")
+    assert await ended(runs, run_id) == (RunStatus.FAILED, None, "model.rejected")
+
+
+async def test_a_timeout_fails_the_node_and_lets_go_of_all_below(runs):
+    slow = parallel(leaf("a"), leaf("b"), timeout_s=0.05)
+    run_id = await runs.start_root(steps(slow | {"on_error": "continue"}, leaf("c")))
+    await until_due(runs, run_id)
+    assert len(runs.unwanted) == 2
+    node = await runs.at(run_id, "root.steps[0]")
+    assert (node.status, node.code, node.tolerated) == (NodeStatus.FAILED, "timeout", True)
+    assert await runs.paths(run_id) == ["root.steps[1]"]
+
+
+async def test_best_effort_takes_what_is_there_when_its_time_is_over(runs):
+    run_id = await runs.start_root(parallel(leaf("a"), leaf("b"), join={"best_effort_s": 0.5}))
+    await runs.said(run_id, "root.branches[0]", "x")
+    await until_due(runs, run_id)
+    assert await ended(runs, run_id) == (RunStatus.DONE, {"a": "x", "b": None}, "")
+
+
+async def test_a_wait_for_a_time_ends_when_it_comes(runs):
+    run_id = await runs.start_root(steps({"type": "wait", "seconds": 0.05}, leaf("a")))
+    assert runs.open == {}
+    await until_due(runs, run_id)
+    assert await runs.paths(run_id) == ["root.steps[1]"]
+
+
+async def test_a_signal_is_taken_by_one_node_now_or_when_it_begins(runs):
+    wait = {"type": "wait", "signal": "go"}
+    run_id = await runs.start_root(steps({**wait, "id": "x"}, {**wait, "id": "y"}))
+    assert await runs.store.workflows.tell(run_id, Said(signal="stop", payload="?"))
+    await runs.advance(run_id)
+    assert (await runs.at(run_id, "root.steps[0]")).status is NodeStatus.RUNNING
+    assert await runs.store.workflows.tell(run_id, Said(signal="go", payload={"n": 1}, key="k"))
+    assert not await runs.store.workflows.tell(run_id, Said(signal="go", payload={"n": 9}, key="k"))
+    assert await runs.store.workflows.tell(run_id, Said(signal="go", payload={"n": 2}))
+    await runs.advance(run_id)
+    assert await ended(runs, run_id) == (RunStatus.DONE, {"n": 2}, "")
+    assert (await runs.at(run_id, "root.steps[0]")).value == {"n": 1}
+    with pytest.raises(RunNotFound):
+        await runs.store.workflows.tell(RunId("no-run"), Said(signal="go", payload=None))
+
+
+async def test_an_open_node_is_passed_over_with_a_value(runs):
+    run_id = await runs.start_root(steps(parallel(leaf("a"), leaf("b")), leaf("c", input="{{p}}")))
+    await runs.store.workflows.tell(run_id, Said(path="root.steps[0]", payload="nothing"))
+    await runs.advance(run_id)
+    assert len(runs.unwanted) == 2
+    (last,) = runs.open.values()
+    assert last.content[0].text == "nothing"
+
+
+async def test_a_run_that_is_paused_goes_no_further_until_it_is_resumed(runs):
+    run_id = await runs.start_root(steps(parallel(leaf("a"), leaf("b")), leaf("c")))
+    first, second = runs.open.values()
+    claim = await runs.desk.claimed(first)
+    assert (await runs.store.workflows.pause(run_id)).paused_at is not None
+    assert await runs.store.journal.claim(second, claim.send.owner) is None
+    await runs.store.journal.finish(claim.fence, runs.desk.completed("x"), claim.send.lineage)
+    await runs.advance(run_id)
+    assert (await runs.at(run_id, "root.steps[0]")).ended == 0
+    assert await runs.store.workflow_recovery.due(10) == []
+    continued = await runs.store.workflows.resume(run_id)
+    assert continued.run.paused_at is None
+    assert [send.id for send in continued.ready] == [second.id]
+    await runs.advance(run_id)
+    assert (await runs.at(run_id, "root.steps[0]")).ended == 1
+
+
+async def test_the_end_of_its_send_ends_a_run_and_all_its_nodes(runs):
+    run_id = await runs.start_root(steps(parallel(leaf("a"), {"type": "wait", "signal": "go"}), leaf("c")))
+    await runs.store.sends.cancel(SendId(run_id), reason="enough", actor="me")
+    claim = await runs.desk.claimed(await runs.store.sends.find(SendId(run_id)))
+    await runs.store.journal.finish(claim.fence, Ending.cancelled(rounds=1), None)
+    assert await ended(runs, run_id) == (RunStatus.CANCELLED, None, "")
+    nodes = await runs.store.workflows.nodes(run_id)
+    assert {node.status for node in nodes} == {NodeStatus.CANCELLED}
+    await runs.advance(run_id)
+    assert {node.status for node in await runs.store.workflows.nodes(run_id)} == {NodeStatus.CANCELLED}
+    assert len(await runs.store.workflow_recovery.disown(10)) == 1
+
+
+async def test_a_run_that_has_failed_goes_on_where_it_did(runs):
+    body = steps(leaf("a", input="{{i}}"), leaf("b", input="{{a}}"))
+    run_id = await runs.start_root(steps(foreach(3, body, max_concurrency=3), leaf("c", input="{{f}}")))
+    for number in range(3):
+        await runs.said(run_id, f"root.steps[0].body#{number}.steps[0]", f"a{number}")
+    await runs.said(run_id, "root.steps[0].body#1.steps[1]", "b1")
+    await runs.said(run_id, "root.steps[0].body#0.steps[1]", None)
+    assert (await ended(runs, run_id))[0] is RunStatus.FAILED
+    await runs.resume(run_id)
+    assert await runs.paths(run_id) == ["root.steps[0].body#0.steps[1]", "root.steps[0].body#2.steps[1]"]
+    assert sorted(send.content[0].text for send in runs.open.values()) == ["a0", "a2"]
+    await runs.said(run_id, "root.steps[0].body#0.steps[1]", "b0")
+    await runs.said(run_id, "root.steps[0].body#2.steps[1]", "b2")
+    (last,) = runs.open.values()
+    assert last.content[0].text == '["b0", "b1", "b2"]'
+    await runs.said(run_id, "root.steps[1]", "c")
+    assert await ended(runs, run_id) == (RunStatus.DONE, "c", "")
+
+
+async def test_one_node_alone_is_tried_again(runs):
+    run_id = await runs.start_root(parallel(leaf("a"), leaf("b", on_error="continue"), leaf("c")))
+    await runs.said(run_id, "root.branches[0]", "x")
+    await runs.said(run_id, "root.branches[1]", None)
+    await runs.said(run_id, "root.branches[2]", None)
+    await runs.resume(run_id, Resume(path="root.branches[2]"))
+    assert await runs.paths(run_id) == ["root.branches[2]"]
+    await runs.said(run_id, "root.branches[2]", "z")
+    assert await ended(runs, run_id) == (RunStatus.DONE, {"a": "x", "b": None, "c": "z"}, "")
+
+
+async def test_a_node_that_has_failed_is_passed_over(runs):
+    run_id = await runs.start_root(steps(leaf("a"), leaf("b", input="{{a}}")))
+    await runs.said(run_id, "root.steps[0]", None)
+    await runs.resume(run_id, Resume(path="root.steps[0]", skip=True, value=42))
+    (last,) = runs.open.values()
+    assert last.content[0].text == "42"
+
+
+async def test_a_run_that_is_alive_is_not_resumed(runs):
+    run_id = await runs.start_root(leaf("a"))
+    session = await runs.desk.session(agent="powerloop.workflow")
+    claim = await runs.desk.claimed((await runs.desk.accept(session)).send)
+    await runs.desk.asked(claim, "again")
+    new = NewRun(call_id=CallId("again"), run_id=run_id, spec=None, input=None)
+    suspended = await runs.store.journal.suspend(claim.fence, Suspension(runs=(new,)))
+    assert (suspended.waiting, suspended.started) == (False, ())
+    assert (await runs.store.workflows.find(run_id)).send_id == run_id
+
+
+async def test_runs_are_listed_and_their_leaves_are_no_sub_agents_of_a_round(runs):
+    first = await runs.start_root(foreach(150, leaf("a")))
+    assert len(runs.open) == 150
+    second = await runs.start_root(leaf("b"))
+    listed = await runs.store.workflows.list()
+    assert [run.id for run in listed] == [second, first]
+    assert await runs.store.workflows.list(status=RunStatus.DONE) == []
+    assert (await runs.store.workflows.spec(first))["root"]["type"] == "foreach"
