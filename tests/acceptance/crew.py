@@ -58,7 +58,11 @@ class Crew:
 
     def order(self, point: CrashPoint) -> None:
         """Have the worker die when it passes the point for the first time from now on."""
-        self._orders(self._number).write_text(point)
+        orders = self._orders(self._number)
+        # Whole, or not there: the worker looks all the time.
+        draft = orders.with_suffix(".draft")
+        draft.write_text(point)
+        draft.rename(orders)
 
     async def under_orders(self, eventually) -> None:
         taken = self._orders(self._number).with_suffix(".taken")
