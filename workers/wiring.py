@@ -31,6 +31,7 @@ from powerloop.store import open_leases, open_store
 from powerloop.tools import AgentToolbox
 from powerloop.workflow.driver import DrivingDispatcher, RunDriver
 from powerloop.workflow.planner import WorkflowPlanner
+from powerloop.workflow.reading import StoredRuns
 
 from .runtime import Runtime, WorkerLifecycle
 
@@ -78,7 +79,7 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         recovery=store.recovery,
         locks=locks,
         models=models,
-        toolbox=AgentToolbox(),
+        toolbox=AgentToolbox(runs=StoredRuns(store)),
         events=events,
         dispatcher=dispatcher,
         clock=SystemClock(),
@@ -116,7 +117,7 @@ def _tool_executor(ports: Ports, store: Store, executor: Executor) -> ToolExecut
             agents=ports.agents,
             tasks=store.tool_tasks,
             recovery=store.task_recovery,
-            toolbox=AgentToolbox(in_place=True),
+            toolbox=AgentToolbox(in_place=True, runs=StoredRuns(store)),
             dispatcher=ports.dispatcher,
             clock=ports.clock,
             marks=ports.marks,

@@ -10,9 +10,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from powerloop.client.handles import SendHandle
 from powerloop.client.loop import AsyncPowerLoop
+from powerloop.client.runs import RunHandle
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.events import Event
-from powerloop.kernel.ids import SendId, SessionId
+from powerloop.kernel.ids import RunId, SendId, SessionId
 from powerloop.llm import PriceTable, Script
 from powerloop.settings import Settings
 
@@ -95,6 +96,39 @@ class BlockingSendHandle(_Blocking):
         return repr(self._inner)
 
 
+class BlockingRunHandle(_Blocking):
+    """A run of a workflow, as a blocking producer holds it; see `RunHandle`."""
+
+    _inner: RunHandle
+
+    @property
+    def id(self) -> RunId:
+        """The run's id: that of the send which first drove it."""
+        return self._inner.id
+
+    run = _blocking(RunHandle.run)
+    status = _blocking(RunHandle.status)
+    result = _blocking(RunHandle.result)
+    cancel = _blocking(RunHandle.cancel)
+    signal = _blocking(RunHandle.signal)
+    tree = _blocking(RunHandle.tree)
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+
+def _run_handled(
+    method: Callable[Concatenate[InnerT, P], Awaitable[RunHandle]],
+) -> Callable[Concatenate[_Blocking, P], BlockingRunHandle]:
+    """The method, waiting for its handle, whose methods wait in turn."""
+
+    def call(blocking: _Blocking, /, *args: P.args, **kwargs: P.kwargs) -> BlockingRunHandle:
+        handle = blocking._bridge.run(method(blocking._inner, *args, **kwargs))  # noqa: SLF001 - its own method
+        return BlockingRunHandle(handle, blocking._bridge)  # noqa: SLF001 - as above
+
+    return update_wrapper(call, method)
+
+
 def _handled(
     method: Callable[Concatenate[InnerT, P], Awaitable[SendHandle]],
 ) -> Callable[Concatenate[_Blocking, P], BlockingSendHandle]:
@@ -174,7 +208,17 @@ class PowerLoop(_Blocking):
     usage = _blocking(AsyncPowerLoop.usage)
     explain = _blocking(AsyncPowerLoop.explain)
     agents = _blocking(AsyncPowerLoop.agents)
+    list_runs = _blocking(AsyncPowerLoop.list_runs)
+    pause_run = _blocking(AsyncPowerLoop.pause_run)
+    save_workflow = _blocking(AsyncPowerLoop.save_workflow)
+    get_workflow = _blocking(AsyncPowerLoop.get_workflow)
+    list_workflows = _blocking(AsyncPowerLoop.list_workflows)
 
+    start_workflow = _run_handled(AsyncPowerLoop.start_workflow)
+    get_run = _run_handled(AsyncPowerLoop.get_run)
+    resume_run = _run_handled(AsyncPowerLoop.resume_run)
+    retry_node = _run_handled(AsyncPowerLoop.retry_node)
+    skip_node = _run_handled(AsyncPowerLoop.skip_node)
     send = _handled(AsyncPowerLoop.send)
     get_send = _handled(AsyncPowerLoop.get_send)
 

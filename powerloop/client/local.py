@@ -34,6 +34,7 @@ from powerloop.store.memory import MemoryLeases, MemoryStore
 from powerloop.tools import AgentToolbox
 from powerloop.workflow.driver import DrivingDispatcher, RunDriver
 from powerloop.workflow.planner import WorkflowPlanner
+from powerloop.workflow.reading import StoredRuns
 
 logger = logging.getLogger("powerloop.client")
 
@@ -100,7 +101,7 @@ class LocalBackend:
                 recovery=self.store.recovery,
                 locks=locks,
                 models=self._models,
-                toolbox=AgentToolbox(in_place=True),
+                toolbox=AgentToolbox(in_place=True, runs=StoredRuns(self.store)),
                 events=MemorySink(self.feed),
                 dispatcher=self.dispatcher,
                 clock=clock,

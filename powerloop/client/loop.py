@@ -11,6 +11,7 @@ from powerloop.client.local import LocalBackend
 from powerloop.client.remote import RemoteBackend
 from powerloop.client.sends import SendVerbs
 from powerloop.client.sessions import SessionVerbs
+from powerloop.client.stored_workflows import StoredWorkflowVerbs
 from powerloop.client.usage import UsageVerbs
 from powerloop.client.workflows import WorkflowVerbs
 from powerloop.kernel.agents import Agent, AgentRegistry
@@ -18,7 +19,15 @@ from powerloop.llm import PriceTable, Script
 from powerloop.settings import Settings, read_settings
 
 
-class AsyncPowerLoop(SessionVerbs, SendVerbs, WorkflowVerbs, InteractionVerbs, UsageVerbs, ExplainVerbs):
+class AsyncPowerLoop(
+    SessionVerbs,
+    SendVerbs,
+    WorkflowVerbs,
+    StoredWorkflowVerbs,
+    InteractionVerbs,
+    UsageVerbs,
+    ExplainVerbs,
+):
     """Sessions, sends and workflows. An async context manager; safe to use from many coroutines of one loop.
 
     Every method may raise `StoreUnavailable`: the database does not answer. Repeating the call is safe where

@@ -11,9 +11,10 @@ from uuid6 import uuid7
 
 from powerloop.client.publishing import published
 from powerloop.client.runs import RunHandle
+from powerloop.client.stored_workflows import runnable
 from powerloop.client.verbs import Verbs
 from powerloop.kernel.dispatch import Ready
-from powerloop.kernel.errors import InvalidInput, RunAlive, RunNotFound
+from powerloop.kernel.errors import InvalidInput, RunAlive, RunNotFound, SessionNotFound
 from powerloop.kernel.ids import RunId, SendId, SessionId
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import TextBlock
@@ -38,6 +39,7 @@ class WorkflowVerbs(Verbs):
         workflow: WorkflowSpec | Mapping[str, Any] | str,
         input: Any = None,  # noqa: ANN401 - any JSON
         *,
+        session_id: str | None = None,
         idempotency_key: str | None = None,
         priority: int = 0,
         metadata: Mapping[str, Any] | None = None,
@@ -45,8 +47,12 @@ class WorkflowVerbs(Verbs):
         """Accept a run of a workflow. It is durable when this returns.
 
         Args:
-            workflow: A spec, or JSON of one.
+            workflow: A spec, or JSON of one; or the name of a stored workflow, ``name`` or ``name@version``.
+                Stored workflows that it names in turn are put into it now: saving them anew changes nothing
+                for this run.
             input: What the run is given, any JSON; what the workflow says unless given.
+            session_id: A session that is told of its end, by a send that steers. A run that is cancelled
+                tells nobody.
             idempotency_key: The same key gives the same run of a workflow of this name, whatever else is
                 said.
             priority: 0 to 9; higher goes first. Its leaves have the same.
@@ -54,10 +60,14 @@ class WorkflowVerbs(Verbs):
 
         Raises:
             WorkflowInvalid: the workflow has problems; all of them are told. An agent that no worker has
-                announced is one.
+                announced is one, and a stored workflow that there is not.
+            WorkflowNotFound: no workflow is stored under the name.
+            SessionNotFound: there is no such session.
             InvalidInput: the priority is none.
         """
-        spec = await self._checked(workflow)
+        spec = await runnable(self._backend.store, workflow)
+        if session_id is not None and not await self._backend.store.sessions.find(SessionId(session_id)):
+            raise SessionNotFound(session_id)
         if isinstance(priority, bool) or not 0 <= priority <= MAX_PRIORITY:
             raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}, not {priority!r}.")
         name = str(uuid7())
@@ -70,7 +80,7 @@ class WorkflowVerbs(Verbs):
         new = NewSend(
             id=SendId(str(uuid7())),
             session_id=session.id,
-            content=(TextBlock(text=start_text(spec, input)),),
+            content=(TextBlock(text=start_text(spec, input, session_id)),),
             idempotency_key=idempotency_key,
             priority=priority,
             metadata=described,
@@ -213,11 +223,6 @@ class WorkflowVerbs(Verbs):
             )
         if found.status.is_final and found.status.value in ("done", "skipped"):
             raise InvalidInput(f"the node {path!r} came to a value: it is {found.status}.")
-
-    async def _checked(self, workflow: WorkflowSpec | Mapping[str, Any] | str) -> WorkflowSpec:
-        raw = workflow.to_json() if isinstance(workflow, WorkflowSpec) else workflow
-        known = dict.fromkeys(await self._backend.store.agents.names())
-        return WorkflowSpec.parse(raw, agents=known or None)
 
     def _run_handle(self, send: Send) -> RunHandle:
         return RunHandle(send, self._backend, self._watcher, self._canceller)

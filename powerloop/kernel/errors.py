@@ -9,6 +9,7 @@
     │   ├── AppBroken               app.broken
     │   ├── AgentUnknown            agent.unknown
     │   ├── WorkflowInvalid         workflow.invalid
+    │   ├── WorkflowNotFound        workflow.not_found
     │   ├── SessionNotFound         session.not_found
     │   ├── SessionExists           session.exists
     │   ├── SessionClosed           session.closed
@@ -59,9 +60,12 @@ import inspect
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from powerloop.kernel.usage import ModelCallEntry
+
+#: Of the names that there are, where none is near to the one that was asked for.
+_LISTED: Final = 40
 
 
 class PowerLoopError(Exception):
@@ -131,6 +135,26 @@ class WorkflowInvalid(WrongUse):
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}"
         super().__init__("\n".join([f"the workflow has {count}:", *(f"- {one}" for one in self.problems)]))
+
+
+class WorkflowNotFound(WrongUse):
+    """Raised when no workflow is stored under the name that was asked for, or not in that version."""
+
+    code = "workflow.not_found"
+
+    def __init__(self, name: str, known: Iterable[str], *, version: int | None = None) -> None:
+        self.name = name
+        self.version = version
+        self.known = tuple(sorted(known))
+        if version is not None and name in self.known:
+            super().__init__(
+                f"the workflow {name!r} has no version {version}.",
+                hint=f"List those that it has: list_workflows({name!r}).",
+            )
+        else:
+            super().__init__(
+                f"no workflow is stored as {name!r}.", hint=_suggestion(name, self.known, "stored workflows")
+            )
 
 
 class SessionNotFound(WrongUse):
@@ -496,4 +520,5 @@ def _suggestion(name: str, known: tuple[str, ...], kind: str) -> str:
         return f"Did you mean {close[0]!r}?"
     if not known:
         return f"There are no {kind}."
-    return f"The {kind} are: {', '.join(known)}."
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"The {kind} are: {', '.join(known[:_LISTED])}{more}."

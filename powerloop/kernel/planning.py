@@ -9,13 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeAlias
+from uuid import UUID, uuid5
 
 from powerloop.kernel.calls import CallStatus, ToolOutcome
-from powerloop.kernel.ids import CallId, NodeId, RunId
+from powerloop.kernel.ids import CallId, NodeId, RunId, SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject
-from powerloop.kernel.sends import Send
+from powerloop.kernel.messages import TextBlock
+from powerloop.kernel.policies import Policy
+from powerloop.kernel.sends import NewSend, Send
 from powerloop.kernel.suspension import NewChild
 from powerloop.kernel.workflows import Node, Resume, RunStatus
+
+_NAMESPACE: Final = UUID("c6a0f7b4-7d0e-4e7b-8a1c-2f4b9d5e6a38")
 
 #: The code of a run that was cancelled.
 CANCELLED: Final = "workflow.cancelled"
@@ -171,6 +176,21 @@ class Plan:
     leaves: tuple[NewChild, ...] = ()
     #: Set with the end of the root.
     end: RunEnd | None = None
+
+
+def report_of(run_id: RunId, name: str, end: RunEnd, owner_id: SessionId, send: Send) -> NewSend:
+    """The send that tells a session of the end of a run. Its id is the same however often it is asked for."""
+    told = end.outcome(CallId("")).text
+    if end.status is not RunStatus.DONE:
+        told = f"It {end.status} ({end.code or CANCELLED}): {end.message}"
+    return NewSend(
+        id=SendId(str(uuid5(_NAMESPACE, f"{run_id} {send.id}"))),
+        session_id=owner_id,
+        content=(TextBlock(text=f"[The workflow {name}, run {run_id}]\n{told}"),),
+        policy=Policy.STEER,
+        priority=send.priority,
+        metadata=send.metadata,
+    )
 
 
 def _json(value: Any) -> str:  # noqa: ANN401 - any JSON

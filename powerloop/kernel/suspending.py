@@ -92,6 +92,7 @@ def _run(send: Send, call: ToolCall, wait: RunWorkflow) -> NewRun:
         spec=wait.spec,
         input=wait.input,
         resume=wait.resume,
+        owner_id=wait.owner_id,
     )
 
 

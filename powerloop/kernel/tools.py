@@ -49,6 +49,19 @@ class ToolSpec:
     queue: QueueName | None = None
 
 
+class RunReader(Protocol):
+    """Looks at runs of workflows, for tools of ours."""
+
+    async def told(self, session_id: SessionId, name: str) -> str | None:
+        """How far a run is that this session has started, in words for the model; `None`: there is none.
+
+        Args:
+            session_id: The session of the tool's call.
+            name: The id of the run, or of its session.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext(Generic[DepsT_co]):
     """What a tool may know about the call that it serves. Ask for it as the first argument."""
@@ -71,6 +84,8 @@ class ToolContext(Generic[DepsT_co]):
     tools: tuple[str, ...] = ()
     #: How the agent that calls differs from one that workers know (`kernel.subagents.narrowed`); `None`: not.
     spec: JSONObject | None = None
+    #: `None`: nobody can look at runs here.
+    runs: RunReader | None = None
 
 
 class Tool(Protocol):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from powerloop.kernel.ids import CallId, RunId
+from powerloop.kernel.ids import CallId, RunId, SessionId
 from powerloop.kernel.interactions import InteractionKind
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Block
@@ -88,6 +88,8 @@ class RunWorkflow:
     input: Any = None
     run_id: RunId | None = None
     resume: Resume | None = None
+    #: The session that is told of its end.
+    owner_id: SessionId | None = None
 
 
 #: What a tool may return to wait for.

@@ -100,6 +100,8 @@ class NewRun:
     input: Any
     #: What of it a resume repairs: see `Resume`.
     resume: "Resume | None" = None
+    #: The session that is told of its end; `None`: none is.
+    owner_id: SessionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,8 @@ class WorkflowRun:
     send_id: SendId
     call_id: CallId
     session_id: SessionId
+    #: The session that is told of its end.
+    owner_id: SessionId | None
     #: Of the workflow.
     name: str
     status: RunStatus

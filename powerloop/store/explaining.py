@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, or_, select
 
 from powerloop.kernel.calls import ToolCall
-from powerloop.kernel.explain.facts import Lease, SendFacts, Workers
+from powerloop.kernel.explain.facts import Lease, RunFacts, SendFacts, Workers
 from powerloop.kernel.ids import SendId, WorkerId
 from powerloop.kernel.interactions import Interaction, InteractionStatus
+from powerloop.kernel.queues import LEAF_QUEUE
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.tool_tasks import ToolTask
+from powerloop.kernel.workflows import NodeStatus, RunStatus
 from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Row
@@ -27,13 +29,20 @@ from powerloop.store.schema import (
     tool_calls,
     tool_tasks,
     worker_leases,
+    workflow_nodes,
+    workflow_runs,
 )
 from powerloop.store.task_rows import task_of
+from powerloop.store.workflow_rows import RUN_COLUMNS, run_of
 
 #: A process may announce its agents so long before its lease begins, and is not taken for one without them.
 _ANNOUNCED_EARLY: Final = timedelta(minutes=1)
 
 _STARTED: Final = (SendStatus.RUNNING, SendStatus.WAITING)
+
+_nodes = workflow_nodes.c
+_AT_WORK: Final = _nodes.status == NodeStatus.RUNNING.value
+_TIMED: Final = or_(_AT_WORK, _nodes.status == NodeStatus.DELAYED.value)
 
 
 class SqlExplaining:
@@ -65,6 +74,7 @@ class SqlExplaining:
             questions=await self._questions(send) if waiting else (),
             children=await self._children(send) if waiting else (),
             tasks=await self._tasks(send) if waiting else (),
+            runs=await self._runs(send) if waiting else (),
             paused_at=row["paused_at"],
         )
 
@@ -82,7 +92,8 @@ class SqlExplaining:
         return tuple(map(interaction_of, await self._database.read(asked.order_by(*age))))
 
     async def _children(self, send: Send) -> tuple[Send, ...]:
-        unended = SENDS.where(sends.c.parent_send_id == send.id, sends.c.ended_at.is_(None))
+        its_own = (sends.c.parent_send_id == send.id, sends.c.queue != LEAF_QUEUE)
+        unended = SENDS.where(*its_own, sends.c.ended_at.is_(None))
         rows = await self._database.read(unended.order_by(sends.c.created_at, sends.c.id))
         return tuple(child for child in map(send_of, rows) if child.lineage and child.lineage.awaited)
 
@@ -91,6 +102,35 @@ class SqlExplaining:
         age = (tool_tasks.c.created_at, tool_tasks.c.id)
         rows = await self._database.read(select(tool_tasks).where(*unended).order_by(*age))
         return tuple(map(task_of, rows))
+
+    async def _runs(self, send: Send) -> tuple[RunFacts, ...]:
+        is_open = workflow_runs.c.status == RunStatus.OPEN.value
+        its = select(*RUN_COLUMNS).where(workflow_runs.c.send_id == send.id, is_open)
+        rows = await self._database.read(its.order_by(workflow_runs.c.created_at, workflow_runs.c.id))
+        return tuple([await self._run(row) for row in rows])
+
+    async def _run(self, row: Row) -> RunFacts:
+        read, count, its = self._database.read, func.count().label("count"), _nodes.run_id == row["id"]
+        states = select(_nodes.status, count).where(its, _nodes.current).group_by(_nodes.status)
+        driven = select(sends.c.status, count).join(workflow_nodes, _nodes.id == sends.c.id)
+        asked = select(interactions.c.id).join(workflow_nodes, _nodes.id == interactions.c.send_id)
+        is_open = interactions.c.status == InteractionStatus.OPEN.value
+        age = (interactions.c.created_at, interactions.c.id)
+        questions = await read(asked.where(its, _AT_WORK, is_open).order_by(*age))
+        listening = select(_nodes.signal).where(its, _AT_WORK, _nodes.signal.is_not(None)).distinct()
+        waking = await read(select(func.min(_nodes.wakes_at).label("at")).where(its, _TIMED))
+        return RunFacts(
+            run=run_of(row),
+            nodes={NodeStatus(one["status"]): one["count"] for one in await read(states)},
+            leaves={
+                SendStatus(one["status"]): one["count"]
+                for one in await read(driven.where(its, _AT_WORK).group_by(sends.c.status))
+            },
+            questions=len(questions),
+            oldest_question=questions[0]["id"] if questions else None,
+            signals=tuple(one["signal"] for one in await read(listening.order_by(_nodes.signal))),
+            wakes_at=waking[0]["at"],
+        )
 
 
 def _sighting(send_id: SendId) -> Select[tuple[object, ...]]:

@@ -18,6 +18,7 @@ from powerloop.store.tool_tasks import SqlToolTasks
 from powerloop.store.usage import SqlUsage
 from powerloop.store.workflow_recovery import SqlWorkflowRecovery
 from powerloop.store.workflow_runs import SqlWorkflows
+from powerloop.store.workflow_specs import SqlWorkflowSpecs
 
 
 class SqlStore:
@@ -50,6 +51,7 @@ class SqlStore:
         self._task_recovery = SqlTaskRecovery(self._database)
         self._workflows = SqlWorkflows(self._database)
         self._workflow_recovery = SqlWorkflowRecovery(self._database)
+        self._workflow_specs = SqlWorkflowSpecs(self._database)
 
     @property
     def sessions(self) -> SqlSessions:
@@ -98,6 +100,10 @@ class SqlStore:
     @property
     def workflow_recovery(self) -> SqlWorkflowRecovery:
         return self._workflow_recovery
+
+    @property
+    def workflow_specs(self) -> SqlWorkflowSpecs:
+        return self._workflow_specs
 
     async def open(self) -> None:
         await check(self._url, self._policy)

@@ -33,6 +33,7 @@ async def begin_run(run: Run, send: Send, new: NewRun) -> RunAdvance | None:
             code="",
             message="",
             priority=send.priority,
+            owner_id=new.owner_id,
             created_at=now(),
             **driven,
         )

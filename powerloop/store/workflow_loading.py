@@ -63,6 +63,8 @@ HEAD: Final = (
         workflow_runs.c.status.label("run_status"),
         workflow_runs.c.paused_at.label("run_paused_at"),
         workflow_runs.c.resume.label("run_resume"),
+        workflow_runs.c.owner_id.label("run_owner_id"),
+        workflow_runs.c.name.label("run_name"),
         _of_run(workflow_nodes).label("has_begun"),
         or_(_of_run(workflow_nodes, WAKES), _of_run(workflow_nodes, TIMED_OUT)).label("is_due"),
         _of_run(workflow_inbox, workflow_inbox.c.taken_at.is_(None)).label("is_told"),

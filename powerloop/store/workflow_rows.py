@@ -27,6 +27,7 @@ def run_of(row: Row) -> WorkflowRun:
         send_id=row["send_id"],
         call_id=row["call_id"],
         session_id=row["session_id"],
+        owner_id=row["owner_id"],
         name=row["name"],
         status=RunStatus(row["status"]),
         value=json_of(row["value"]),

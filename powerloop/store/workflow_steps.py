@@ -9,13 +9,26 @@ from sqlalchemy import Null, insert, select, update
 from powerloop.kernel.dispatch import Ready
 from powerloop.kernel.ids import NodeId, RunId, SendId
 from powerloop.kernel.jsontypes import clean_text
-from powerloop.kernel.planning import Landed, Loaded, NodeWrite, Plan, Planner, RunEnd, Snapshot
+from powerloop.kernel.planning import (
+    Landed,
+    Loaded,
+    NodeWrite,
+    Plan,
+    Planner,
+    RunEnd,
+    Snapshot,
+    report_of,
+)
 from powerloop.kernel.ports.workflows import Advanced
 from powerloop.kernel.sends import Send, SendStatus
+from powerloop.kernel.sessions import SessionStatus
 from powerloop.kernel.workflows import NodeStatus, RunStatus
 from powerloop.store.columns import now
 from powerloop.store.database import Row, Run
 from powerloop.store.encoding import cleaned
+from powerloop.store.inputs import checked_send
+from powerloop.store.portable.acceptance import accept_in
+from powerloop.store.portable.locking import lock_session
 from powerloop.store.portable.writing import end_calls
 from powerloop.store.resolving import wake
 from powerloop.store.rows import send_of
@@ -137,9 +150,19 @@ def _below(node_ids: Collection[NodeId]) -> Any:  # noqa: ANN401 - a select of i
 
 
 async def _end(run: Run, head: Row, end: RunEnd) -> list[Send]:
-    """End the run, and the call that waits for it; its send, which is to be published then."""
+    """End the run, and the call that waits for it, and tell its owner; what is to be published then."""
     ended = {"status": end.status.value, "code": clean_text(end.code), "message": clean_text(end.message)}
     its = update(workflow_runs).where(workflow_runs.c.id == head["run_id"])
     await run(its.values(value=cleaned(end.value), ended_at=now(), **ended))
     await end_calls(run, head["id"], (end.outcome(head["run_call_id"]),))
-    return list(await wake(run, [head["id"]]))
+    return [*await wake(run, [head["id"]]), *await _tell_owner(run, head, end)]
+
+
+async def _tell_owner(run: Run, head: Row, end: RunEnd) -> list[Send]:
+    """Accept the send that tells the session which the run belongs to of its end, unless that is closed."""
+    owner = await lock_session(run, head["run_owner_id"]) if head["run_owner_id"] else None
+    if owner is None or owner.status is SessionStatus.CLOSED:
+        return []
+    report = report_of(head["run_id"], head["run_name"], end, owner.id, send_of(head))
+    accepted = await accept_in(run, owner, checked_send(report))
+    return [accepted.send] if accepted.is_head else []

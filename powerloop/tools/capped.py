@@ -6,6 +6,7 @@ from powerloop.kernel.calls import ToolOutcome
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.waits import ToolWait
+from powerloop.kernel.workflows import DIRECT
 from powerloop.tools.invocation import Invocation, Step
 
 DEFAULT_RESULT_CAP = 20_000
@@ -35,9 +36,14 @@ class Capped:
         if isinstance(outcome, ToolWait):
             return outcome
         text = clean_text(outcome.text)
-        if len(text) <= self._cap:
+        if len(text) <= self._cap or _is_program(invocation):
             return replace(outcome, text=text)
         return replace(outcome, text=_cut(text, self._cap), full_text=text)
+
+
+def _is_program(invocation: Invocation) -> bool:
+    """Whether no model reads the result: it is the value of a leaf of a workflow."""
+    return str((invocation.context.spec or {}).get("model", "")).startswith(DIRECT)
 
 
 def _cut(text: str, cap: int) -> str:

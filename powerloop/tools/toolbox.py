@@ -1,5 +1,6 @@
 """The toolbox of an agent: finds the tool of a call, and carries the call out."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,7 @@ from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolUnknown
 from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import Send
-from powerloop.kernel.tools import ToolContext
+from powerloop.kernel.tools import RunReader, ToolContext
 from powerloop.kernel.waits import Question, ToolWait
 from powerloop.tools.asking import question_about
 from powerloop.tools.capped import DEFAULT_RESULT_CAP, Capped
@@ -32,6 +33,7 @@ class AgentToolbox:
         result_cap: The most characters of a result that the model sees; the whole is kept beside it.
         in_place: Whether calls of tools that have a queue of their own run here all the same: since this is
             who serves it, or the only process there is.
+        runs: Looks at runs of workflows, for tools that do.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class AgentToolbox:
         threads: int = DEFAULT_LIMIT,
         result_cap: int = DEFAULT_RESULT_CAP,
         in_place: bool = False,
+        runs: RunReader | None = None,
     ) -> None:
+        self._runs = runs
         self._threads = ToolThreads(threads)
         self._validated = Validated()
         #: What happens around each call, from the outside in.
@@ -59,7 +63,7 @@ class AgentToolbox:
     async def call(
         self, agent: Agent, send: Send, call: ToolCall, malformed: str = ""
     ) -> ToolOutcome | ToolWait:
-        invocation = _invocation(agent, send, call, malformed)
+        invocation = self._invocation(agent, send, call, malformed)
         if invocation is None:
             text = str(ToolUnknown(call.name, [tool.spec.name for tool in agent.tools]))
             return ToolOutcome(call_id=call.id, status=CallStatus.FAILED, text=text)
@@ -71,13 +75,13 @@ class AgentToolbox:
         return next((tool.spec.queue for tool in agent.tools if tool.spec.name == call.name), None)
 
     async def approval(self, agent: Agent, send: Send, call: ToolCall) -> Question | None:
-        invocation = None if call.approved else _invocation(agent, send, call)
+        invocation = None if call.approved else self._invocation(agent, send, call)
         if invocation is None or (approval := invocation.spec.approval) is None:
             return None
         return await question_about(invocation, approval, self._validated, self._threads)
 
     async def probe(self, agent: Agent, send: Send, call: ToolCall) -> Finding:
-        invocation = _invocation(agent, send, call)
+        invocation = self._invocation(agent, send, call)
         return await find_out(invocation, self._threads) if invocation else Finding.unknown()
 
     async def _perform(self, invocation: Invocation) -> ToolOutcome | ToolWait:
@@ -94,17 +98,16 @@ class AgentToolbox:
             return ToolOutcome(call_id=context.call_id, status=CallStatus.DONE, text=result)
         return ToolWait(call_id=context.call_id, wait=checked_wait(result))
 
-
-def _invocation(agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> Invocation | None:
-    """The call with its tool; `None` if the agent has no such tool, or none any more."""
-    for tool in agent.tools:
-        spec = tool.spec
-        if spec.name == call.name:
-            context = _context(agent, send, call)
-            return Invocation(
-                tool=tool, spec=spec, context=context, arguments=call.arguments, malformed=malformed
-            )
-    return None
+    def _invocation(self, agent: Agent, send: Send, call: ToolCall, malformed: str = "") -> Invocation | None:
+        """The call with its tool; `None` if the agent has no such tool, or none any more."""
+        for tool in agent.tools:
+            spec = tool.spec
+            if spec.name == call.name:
+                context = replace(_context(agent, send, call), runs=self._runs)
+                return Invocation(
+                    tool=tool, spec=spec, context=context, arguments=call.arguments, malformed=malformed
+                )
+        return None
 
 
 def _context(agent: Agent, send: Send, call: ToolCall) -> ToolContext[Any]:

@@ -27,8 +27,15 @@ def tools_of(agents: Iterable[Agent]) -> KnownAgents:
 
 
 def name_problems(root: Outline) -> Iterator[Problem]:
-    """Ids that are not the only ones of their name, and names of items that hide others."""
-    nodes = list(root.walk())
+    """Ids that are not the only ones of their name, and names of items that hide others; each workflow that
+    is inside has names of its own."""
+    for node in root.walk():
+        if node is root or node.slot == "root":
+            yield from _names_of_one_workflow(node)
+
+
+def _names_of_one_workflow(root: Outline) -> Iterator[Problem]:
+    nodes = list(_of_one_workflow(root))
     counts = Counter(node.id for node in nodes if node.id)
     first: dict[str, Outline] = {}
     for node in nodes:
@@ -38,11 +45,20 @@ def name_problems(root: Outline) -> Iterator[Problem]:
             yield Problem((*node.path, "id"), f"should be an id of its own: {node.id!r} is there before")
     for node in nodes:
         name = node.raw.get("as") if node.kind == "foreach" else None
-        outer = {one.raw.get("as") for one in node.ancestors() if one is not node and one.kind == "foreach"}
+        above = [one for one in node.ancestors() if one is not node and len(one.path) >= len(root.path)]
+        outer = {one.raw.get("as") for one in above if one.kind == "foreach"}
         if isinstance(name, str) and (name == INPUT or name in counts or name in outer):
             yield Problem(
                 (*node.path, "as"), f"should be a name of its own: {name!r} means something else here"
             )
+
+
+def _of_one_workflow(root: Outline) -> Iterator[Outline]:
+    """The nodes that share their names: not those of workflows inside."""
+    yield root
+    for child in root.children:
+        if child.slot != "root":
+            yield from _of_one_workflow(child)
 
 
 def size_problems(root: Outline) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ _AS_JSON: Final = (
 )
 
 
-def leaf_of(send: Send, place: LeafPlace, work: Work, *, path: str) -> NewChild | None:
+def leaf_of(send: Send, place: LeafPlace, work: Work, *, path: str, attempt: int) -> NewChild | None:
     """The session and the send of a leaf; `None`: it needs none, for it waits for a time or a signal.
 
     Args:
@@ -29,12 +29,18 @@ def leaf_of(send: Send, place: LeafPlace, work: Work, *, path: str) -> NewChild 
         place: Where the leaf belongs. Its send and session go by the id of the node.
         work: What it does.
         path: Of the node, for the eyes of people.
+        attempt: At the node, from 1.
     """
     told = _told(work)
     if told is None:
         return None
     agent, spec, text = told
-    metadata = {**send.metadata, "workflow_run": place.run_id, "workflow_node": path}
+    metadata = {
+        **send.metadata,
+        "workflow_run": place.run_id,
+        "workflow_node": path,
+        "workflow_attempt": attempt,
+    }
     session = NewSession(
         id=SessionId(place.node_id),
         agent=agent,

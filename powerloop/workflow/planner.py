@@ -126,7 +126,8 @@ def _end(root: Instance) -> RunEnd | None:
 def _leaves(snapshot: Snapshot, touched: list[Instance]) -> Iterator[NewChild]:
     for one in touched:
         if one.work is not None and one.outcome is None:
-            new = leaf_of(snapshot.send, _place(snapshot.run_id, one), one.work, path=one.path)
+            place = _place(snapshot.run_id, one)
+            new = leaf_of(snapshot.send, place, one.work, path=one.path, attempt=one.attempt)
             if new is not None:
                 yield new
 

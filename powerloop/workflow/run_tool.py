@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from powerloop.kernel.calls import Effect
-from powerloop.kernel.ids import RunId
+from powerloop.kernel.ids import RunId, SessionId
 from powerloop.kernel.tools import ToolContext, ToolSpec
 from powerloop.kernel.waits import RunWorkflow
 from powerloop.kernel.workflows import Resume
@@ -21,6 +21,7 @@ _SPEC: Final = ToolSpec(
         "properties": {
             "workflow": {"type": "object"},
             "input": {},
+            "owner": {"type": "string"},
             "run_id": {"type": "string"},
             "path": {"type": "string"},
             "skip": {"type": "boolean"},
@@ -56,13 +57,19 @@ class RunTool:
             )
             return RunWorkflow(spec=None, run_id=RunId(arguments["run_id"]), resume=resume)
         spec = WorkflowSpec.parse(arguments["workflow"])
-        return RunWorkflow(spec=spec.to_json(), input=arguments.get("input"))
+        owner = arguments.get("owner")
+        return RunWorkflow(
+            spec=spec.to_json(),
+            input=arguments.get("input"),
+            owner_id=None if owner is None else SessionId(owner),
+        )
 
 
-def start_text(spec: WorkflowSpec, input: Any) -> str:  # noqa: ANN401 - any JSON
-    """The input of the send that starts a run."""
+def start_text(spec: WorkflowSpec, input: Any, owner: str | None = None) -> str:  # noqa: ANN401 - any JSON
+    """The input of the send that starts a run, of whose end the session `owner` is told."""
     given = {} if input is None else {"input": input}
-    return call_text(NAME, {"workflow": spec.to_json(), **given})
+    told = {} if owner is None else {"owner": owner}
+    return call_text(NAME, {"workflow": spec.to_json(), **given, **told})
 
 
 def resume_text(run_id: RunId, resume: Resume) -> str:

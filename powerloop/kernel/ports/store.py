@@ -15,6 +15,7 @@ from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
 from powerloop.kernel.ports.tool_tasks import TaskRecovery, ToolTasks
 from powerloop.kernel.ports.usage import UsageLedger
+from powerloop.kernel.ports.workflow_specs import WorkflowSpecs
 from powerloop.kernel.ports.workflows import WorkflowRecovery, Workflows
 from powerloop.kernel.sends import Accepted, Cancellation, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import NewSession, Session, SessionStatus
@@ -261,6 +262,9 @@ class Store(Protocol):
 
     @property
     def workflow_recovery(self) -> WorkflowRecovery: ...
+
+    @property
+    def workflow_specs(self) -> WorkflowSpecs: ...
 
     async def open(self) -> None:
         """Connect, and check (or, where the policy allows, bring about) the schema.

@@ -1,9 +1,12 @@
 """What the rows tell of a send, in memory."""
 
-from powerloop.kernel.explain.facts import Lease, SendFacts, Workers
+from collections import Counter
+
+from powerloop.kernel.explain.facts import Lease, RunFacts, SendFacts, Workers
 from powerloop.kernel.ids import SendId
 from powerloop.kernel.interactions import InteractionStatus
 from powerloop.kernel.sends import Send, SendStatus
+from powerloop.kernel.workflows import NodeStatus, RunStatus, WorkflowRun
 from powerloop.store.inputs import send_name
 from powerloop.store.memory.state import State
 
@@ -47,7 +50,34 @@ class MemoryExplaining:
                 for task in state.tasks.values()
                 if waiting and task.send_id == send.id and not task.status.is_final
             ),
+            runs=tuple(
+                self._run(run)
+                for run in state.runs.values()
+                if waiting and run.send_id == send.id and run.status is RunStatus.OPEN
+            ),
             paused_at=state.sessions[send.session_id].paused_at,
+        )
+
+    def _run(self, run: WorkflowRun) -> RunFacts:
+        state = self._state
+        nodes = [node for node in state.nodes.values() if node.run_id == run.id]
+        running = [node for node in nodes if node.status is NodeStatus.RUNNING]
+        leaves = [state.sends[node.send_id] for node in running if node.send_id]
+        their = {leaf.id for leaf in leaves}
+        asked = [
+            question.id
+            for question in state.interactions.values()
+            if question.send_id in their and question.status is InteractionStatus.OPEN
+        ]
+        delayed = [node for node in nodes if node.status is NodeStatus.DELAYED]
+        return RunFacts(
+            run=run,
+            nodes=Counter(node.status for node in nodes if node.current),
+            leaves=Counter(leaf.status for leaf in leaves),
+            questions=len(asked),
+            oldest_question=asked[0] if asked else None,
+            signals=tuple(sorted({node.signal for node in running if node.signal})),
+            wakes_at=min((node.wakes_at for node in (*running, *delayed) if node.wakes_at), default=None),
         )
 
     def _owner_of(self, send: Send) -> Lease | None:
@@ -72,4 +102,4 @@ def _is_awaited_by(parent: Send, child: Send) -> bool:
     lineage = child.lineage
     if lineage is None or child.status.is_final:
         return False
-    return lineage.awaited and lineage.send_id == parent.id
+    return lineage.awaited and lineage.leaf is None and lineage.send_id == parent.id

@@ -26,6 +26,7 @@ from powerloop.kernel.interactions import Interaction, InteractionStatus
 from powerloop.kernel.jsontypes import JSONObject, clean_text
 from powerloop.kernel.messages import Message, NewMessage
 from powerloop.kernel.ports.store import AnnouncedAgent
+from powerloop.kernel.ports.workflow_specs import StoredWorkflow
 from powerloop.kernel.ports.workflows import Said
 from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import CancelRequest, Fence, Send, SendStatus
@@ -90,6 +91,8 @@ class State:
     #: What was said to runs, and no node has taken; and every key that was said.
     inbox: list[tuple[RunId, Said]] = field(default_factory=list)
     said: set[tuple[RunId, str]] = field(default_factory=set)
+    #: The versions of stored workflows by name, from the first.
+    workflow_specs: dict[str, list[StoredWorkflow]] = field(default_factory=dict)
     #: How many times each send was made ready for a worker.
     dispatches: Counter[SendId] = field(default_factory=Counter)
     #: How far the queues were taken, per lane.

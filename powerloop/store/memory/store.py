@@ -14,6 +14,7 @@ from powerloop.store.memory.state import LedgerRow, State
 from powerloop.store.memory.tool_tasks import MemoryTaskRecovery, MemoryToolTasks
 from powerloop.store.memory.usage import MemoryUsage
 from powerloop.store.memory.workflow_recovery import MemoryWorkflowRecovery
+from powerloop.store.memory.workflow_specs import MemoryWorkflowSpecs
 from powerloop.store.memory.workflows import MemoryWorkflows
 
 
@@ -38,6 +39,7 @@ class MemoryStore:
         self._task_recovery = MemoryTaskRecovery(self.state)
         self._workflows = MemoryWorkflows(self.state)
         self._workflow_recovery = MemoryWorkflowRecovery(self.state)
+        self._workflow_specs = MemoryWorkflowSpecs(self.state)
 
     @property
     def sessions(self) -> MemorySessions:
@@ -86,6 +88,10 @@ class MemoryStore:
     @property
     def workflow_recovery(self) -> MemoryWorkflowRecovery:
         return self._workflow_recovery
+
+    @property
+    def workflow_specs(self) -> MemoryWorkflowSpecs:
+        return self._workflow_specs
 
     @property
     def ledger(self) -> Sequence[LedgerRow]:

@@ -29,6 +29,7 @@ def begin_run(state: State, send: Send, new: NewRun) -> RunAdvance | None:
             send_id=send.id,
             call_id=new.call_id,
             session_id=send.session_id,
+            owner_id=new.owner_id,
             name=str(new.spec.get("name", "")),
             status=RunStatus.OPEN,
             value=None,

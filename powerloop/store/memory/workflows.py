@@ -7,11 +7,14 @@ from typing import Any
 from powerloop.kernel.errors import RunNotFound
 from powerloop.kernel.ids import NodeId, RunId, SendId, SessionId
 from powerloop.kernel.money import nanodollars
-from powerloop.kernel.planning import Landed, Plan, Planner, Snapshot
+from powerloop.kernel.planning import Landed, Plan, Planner, RunEnd, Snapshot, report_of
 from powerloop.kernel.ports.workflows import Advanced, Continued, NodeCost, Said
 from powerloop.kernel.sends import Send, SendStatus
+from powerloop.kernel.sessions import SessionStatus
 from powerloop.kernel.workflows import Node, NodeStatus, RunStatus, WorkflowRun
 from powerloop.store.encoding import cleaned
+from powerloop.store.inputs import checked_send
+from powerloop.store.memory.acceptance import accept_in
 from powerloop.store.memory.interactions import wake
 from powerloop.store.memory.state import State
 from powerloop.store.memory.workflow_steps import decided, happened, up, write
@@ -76,11 +79,9 @@ class MemoryWorkflows:
         landed: set[str] = {event.node_id for event in events if isinstance(event, Landed)}
         started, unwanted = write(state, plan, landed)
         state.resumes.pop(run_id, None)
-        woken = self._end(run, plan) if is_open else None
+        woken = self._end(run, plan) if is_open else []
         listens = any(one.node.signal and one.is_new for one in plan.writes)
-        return Advanced(
-            ready=(*started, *((woken,) if woken else ())), unwanted=tuple(unwanted), again=listens
-        )
+        return Advanced(ready=(*started, *woken), unwanted=tuple(unwanted), again=listens)
 
     async def tell(self, run_id: RunId, said: Said) -> bool:
         if run_id not in self._state.runs:
@@ -120,10 +121,10 @@ class MemoryWorkflows:
             if node.run_id == run_id and node.status is NodeStatus.RUNNING and node.send_id
         ]
 
-    def _end(self, run: WorkflowRun, plan: Plan) -> Send | None:
-        """End the run, and the call that waits for it; its send, which is to be published then."""
+    def _end(self, run: WorkflowRun, plan: Plan) -> Sequence[Send]:
+        """End the run, and the call that waits for it, and tell its owner; what is to be published then."""
         if plan.end is None:
-            return None
+            return ()
         end = plan.end
         self._state.runs[run.id] = replace(
             run,
@@ -134,4 +135,14 @@ class MemoryWorkflows:
             ended_at=self._state.clock.now(),
         )
         self._state.end_calls(run.send_id, (end.outcome(run.call_id),))
-        return wake(self._state, run.send_id)
+        woken = wake(self._state, run.send_id)
+        return [send for send in (woken, self._tell_owner(run, end)) if send]
+
+    def _tell_owner(self, run: WorkflowRun, end: RunEnd) -> Send | None:
+        """Accept the send that tells the session which the run belongs to of its end."""
+        owner = self._state.sessions.get(run.owner_id) if run.owner_id else None
+        if owner is None or owner.status is SessionStatus.CLOSED:
+            return None
+        report = report_of(run.id, run.name, end, owner.id, self._state.sends[run.send_id])
+        accepted = accept_in(self._state, owner, checked_send(report))
+        return accepted.send if accepted.is_head else None

@@ -12,7 +12,13 @@ from powerloop.store.schema.conversations import (
 from powerloop.store.schema.declaring import SCHEMA, TOKEN_COLUMNS, metadata
 from powerloop.store.schema.operations import agents, early_cancels, lane_marks, worker_leases
 from powerloop.store.schema.tool_tasks import tool_tasks
-from powerloop.store.schema.workflows import workflow_inbox, workflow_items, workflow_nodes, workflow_runs
+from powerloop.store.schema.workflows import (
+    workflow_inbox,
+    workflow_items,
+    workflow_nodes,
+    workflow_runs,
+    workflow_specs,
+)
 
 __all__ = [
     "SCHEMA",
@@ -35,4 +41,5 @@ __all__ = [
     "workflow_items",
     "workflow_nodes",
     "workflow_runs",
+    "workflow_specs",
 ]

@@ -1,4 +1,4 @@
-"""The tables of workflows: runs, their nodes, the items of each foreach, and what was said to them."""
+"""The tables of workflows: runs, their nodes, items and inbox; and workflows that are stored by name."""
 
 from sqlalchemy import (
     Boolean,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     text,
 )
 
+from powerloop.kernel.ports.workflow_specs import MAX_NAME_LENGTH
 from powerloop.kernel.workflows import NodeStatus, RunStatus
 from powerloop.store.columns import Instant, RowNumber, StoredJson
 from powerloop.store.schema.conversations import sends
@@ -34,6 +35,8 @@ workflow_runs = Table(
     Column("send_id", ForeignKey(sends.c.id, ondelete="CASCADE"), nullable=False, index=True),
     Column("call_id", Text, nullable=False),
     Column("session_id", Text, nullable=False),
+    # The session that is told of its end.
+    Column("owner_id", Text),
     Column("name", Text, nullable=False),
     Column("spec", StoredJson, nullable=False),
     Column("input", StoredJson),
@@ -146,4 +149,19 @@ workflow_inbox = Table(
     CheckConstraint("(signal IS NULL) <> (path IS NULL)", name="says_one_thing"),
     Index("ix_workflow_inbox_untaken", "run_id", "id", **partial(text("taken_at IS NULL"))),
     sqlite_autoincrement=True,
+)
+
+# Workflows that are stored by name. A version is never changed.
+workflow_specs = Table(
+    "workflow_specs",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False, autoincrement=False),
+    Column("spec", StoredJson, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("name", "version"),
+    short("name", MAX_NAME_LENGTH),
+    CheckConstraint("version >= 1", name="version"),
 )

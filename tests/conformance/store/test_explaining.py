@@ -14,7 +14,9 @@ from powerloop.kernel.subagents import child_of
 from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.tool_tasks import NewToolTask
 from powerloop.kernel.waits import Spawn, SpawnMode
+from powerloop.kernel.workflows import NodeStatus, RunStatus
 from powerloop.testing.factories import make_agent, make_call
+from tests.conformance.store.running import Runs
 
 ONE, TWO = WorkerId("box:1:one"), WorkerId("box:2:two")
 
@@ -197,3 +199,45 @@ async def test_a_pause_is_told_with_its_time(desk, facts_of):
     assert (await facts_of(send)).paused_at is None
     paused = await desk.store.sessions.pause(session.id)
     assert (await facts_of(send)).paused_at == paused.paused_at
+
+
+FAN_OUT = {
+    "type": "parallel",
+    "branches": [
+        {"type": "agent", "id": "quick", "agent": "support"},
+        {"type": "agent", "id": "slow", "agent": "support"},
+        {"type": "agent", "id": "asks", "agent": "support"},
+        {"type": "wait", "signal": "go"},
+        {"type": "wait", "seconds": 3600},
+    ],
+}
+
+
+async def test_a_send_that_waits_for_a_run_is_told_what_keeps_its_nodes(desk, facts_of):
+    runs = Runs(desk)
+    run_id = await runs.start_root(FAN_OUT)
+    await runs.said(run_id, "root.branches[0]", "well")
+    slow, asks = [runs.open[SendId((await runs.at(run_id, f"root.branches[{n}]")).id)] for n in (1, 2)]
+    claim = await desk.claimed(asks)
+    await desk.asked(claim, "a")
+    question = desk.question("a")
+    await desk.store.journal.suspend(claim.fence, Suspension(interactions=(question,)))
+    facts = await facts_of(await desk.store.sends.find(SendId(run_id)))
+    (found,) = facts.runs
+    assert (found.run.id, found.run.status, found.run.paused_at) == (run_id, RunStatus.OPEN, None)
+    assert found.nodes == {NodeStatus.OPEN: 1, NodeStatus.RUNNING: 4, NodeStatus.DONE: 1}
+    assert found.leaves == {SendStatus.QUEUED: 1, SendStatus.WAITING: 1}
+    assert (found.questions, found.oldest_question, found.signals) == (1, question.id, ("go",))
+    assert timedelta(minutes=50) < found.wakes_at - facts.now < timedelta(minutes=70)
+    assert facts.children == ()
+    assert (await facts_of(slow)).send.lineage.leaf.run_id == run_id
+    await desk.store.workflows.pause(run_id)
+    assert (await facts_of(facts.send)).runs[0].run.paused_at is not None
+    assert (await facts_of(slow)).paused_at is not None
+
+
+async def test_a_run_that_has_ended_keeps_no_send(desk, facts_of):
+    runs = Runs(desk)
+    run_id = await runs.start_root({"type": "agent", "id": "only", "agent": "support"})
+    await runs.said(run_id, "root", "well")
+    assert (await facts_of(await desk.store.sends.find(SendId(run_id)))).runs == ()

@@ -1,4 +1,4 @@
-"""Revision 0003: runs of workflows, their nodes, items and inbox."""
+"""Revision 0003: runs of workflows, their nodes, items and inbox; stored workflows."""
 
 from typing import Any
 
@@ -17,18 +17,21 @@ _UNDER_WAY = "status IN ('open', 'running', 'delayed')"
 
 
 def upgrade(op: Operations) -> None:
-    """Make the four tables."""
+    """Make the five tables."""
     schema = None if op.get_context().dialect.name == "sqlite" else "powerloop"
     _runs(op, schema)
     _nodes(op, schema)
     _items(op, schema)
     _inbox(op, schema)
+    _specs(op, schema)
 
 
 def _runs(op: Operations, schema: str | None) -> None:
     op.create_table(
         "workflow_runs",
-        *map(_text, ("id", "send_id", "call_id", "session_id", "name")),
+        *map(_text, ("id", "send_id", "call_id", "session_id")),
+        sa.Column("owner_id", sa.Text()),
+        _text("name"),
         sa.Column("spec", _JSON, nullable=False),
         sa.Column("input", _JSON),
         _text("status"),
@@ -152,6 +155,21 @@ def _inbox(op: Operations, schema: str | None) -> None:
         sqlite_autoincrement=True,
     )
     _index(op, schema, "workflow_inbox", "ix_workflow_inbox_untaken", ["run_id", "id"], "taken_at IS NULL")
+
+
+def _specs(op: Operations, schema: str | None) -> None:
+    op.create_table(
+        "workflow_specs",
+        _text("name"),
+        sa.Column("version", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("spec", _JSON, nullable=False),
+        *map(_text, ("digest", "note")),
+        sa.Column("created_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("name", "version", name="pk_workflow_specs"),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="ck_workflow_specs_name_length"),
+        sa.CheckConstraint("version >= 1", name="ck_workflow_specs_version"),
+        schema=schema,
+    )
 
 
 def _index(
