@@ -66,6 +66,15 @@ class Settings(BaseSettings):
     task_preview: bool = True
     #: A file of prices of models in the form of ``powerloop/llm/prices.toml``; it wins over that one.
     prices: str = ""
+    #: What runs leaves of workflows that are to have a process of their own: ``direct``, ``bubblewrap``,
+    #: ``docker:IMAGE`` or ``gvisor:IMAGE``.
+    isolation: str = "direct"
+    #: Names of variables, separated by commas, that such a process sees beside those of model providers.
+    isolation_environment: str = ""
+    #: How much memory it may use.
+    isolation_memory_mb: int = Field(default=2048, ge=64)
+    #: How much time of a processor it may use.
+    isolation_cpu: Seconds = timedelta(minutes=10)
     #: A file whose modification time a worker renews while it is well, for liveness probes.
     heartbeat_file: str = ""
     #: Where the embedded stack keeps its data.

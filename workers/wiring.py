@@ -9,6 +9,7 @@ from uuid6 import uuid7
 
 from powerloop.client.app import App, load_app
 from powerloop.client.cancelling import Canceller
+from powerloop.client.isolation import with_isolation
 from powerloop.client.own_agents import with_own
 from powerloop.client.producer import Producer
 from powerloop.client.remote import require_urls
@@ -20,6 +21,7 @@ from powerloop.kernel.ids import WorkerId
 from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.lease import Held
+from powerloop.kernel.ports.model import Models
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.tool_executor import TaskPorts, ToolExecutor
 from powerloop.kernel.tool_tasks import HeldTask
@@ -58,19 +60,12 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
     """
     worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
     store = open_store(settings.database_url, policy=settings.schema_policy, pool_size=settings.database_pool)
-    broker = open_dispatcher(
-        settings.celery_broker_url, preview=settings.task_preview, chords=settings.redis_url
-    )
-    others = RedisNudges(settings.redis_url)
+    broker, others = _broker(settings), RedisNudges(settings.redis_url)
     canceller, runs = _run_driver(store, broker, others)
     dispatcher = DrivingDispatcher(broker, runs)
     locks = RedisSessionLocks(settings.redis_url, ttl=settings.lock_ttl)
     events = RedisEventSink(settings.redis_url, length=settings.stream_length, ttl=settings.stream_ttl)
-    models = ModelCatalog(
-        ProviderSettings.from_environ(os.environ),
-        scripts=app.scripts,
-        prices=known_prices(settings.prices, app.prices),
-    )
+    models = _models(settings, app)
     marks, agents = Marks(), with_own(app.agents)
     ports = Ports(
         worker=worker,
@@ -101,6 +96,26 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         nudges=nudges,
         closing=(nudges, others, events, locks, dispatcher, models, store),
     )
+
+
+def _broker(settings: Settings) -> Dispatcher:
+    return open_dispatcher(
+        settings.celery_broker_url, preview=settings.task_preview, chords=settings.redis_url
+    )
+
+
+def _models(settings: Settings, app: App) -> Models:
+    """What the agents speak with.
+
+    Raises:
+        SettingsInvalid: the file of prices is malformed, or there is no such launcher of processes.
+    """
+    catalog = ModelCatalog(
+        ProviderSettings.from_environ(os.environ),
+        scripts=app.scripts,
+        prices=known_prices(settings.prices, app.prices),
+    )
+    return with_isolation(catalog, settings)
 
 
 def _run_driver(store: Store, broker: Dispatcher, nudges: RedisNudges) -> tuple[Canceller, RunDriver]:

@@ -83,10 +83,8 @@ class LocalBackend:
         clock = SystemClock()
         self.store, leases = _storage(path, clock)
         self.feed = MemoryFeed()
-        queue = InProcessDispatcher(self._drive, concurrency)
+        self.dispatcher = self._dispatcher(concurrency)
         self._models = _catalog(scripts, prices)
-        runs = RunDriver(self.store.workflows, WorkflowPlanner(), queue, self._disown)
-        self.dispatcher = DrivingDispatcher(queue, runs)
         recovery = (self.store.recovery, self.store.task_recovery, self.store.workflow_recovery)
         self._sweeper = Sweeper(*recovery, self.dispatcher, clock)
         self._sweeping: asyncio.Task[None] | None = None
@@ -119,6 +117,11 @@ class LocalBackend:
             on_dead=self._on_dead,
             on_held=self._on_held,
         )
+
+    def _dispatcher(self, concurrency: int) -> DrivingDispatcher:
+        queue = InProcessDispatcher(self._drive, concurrency)
+        runs = RunDriver(self.store.workflows, WorkflowPlanner(), queue, self._disown)
+        return DrivingDispatcher(queue, runs)
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()

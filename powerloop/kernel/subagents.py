@@ -3,6 +3,7 @@
 Functions without I/O.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,6 +13,7 @@ from powerloop.kernel.agents import Agent, AgentRegistry
 from powerloop.kernel.calls import CallStatus, ToolCall, ToolOutcome
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import CallId, SendId, SessionId
+from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.limits import Budget, TreeLimits
 from powerloop.kernel.messages import Block, TextBlock
 from powerloop.kernel.policies import Policy
@@ -19,6 +21,7 @@ from powerloop.kernel.sends import Lineage, NewSend, Send, SendStatus, StopReaso
 from powerloop.kernel.sessions import NewSession, Origin
 from powerloop.kernel.suspension import NewChild, Suspension
 from powerloop.kernel.waits import Spawn, SpawnMode
+from powerloop.kernel.workflows import ISOLATED
 
 TOO_DEEP_NOTE: Final = "Not started: sub-agents may not be nested deeper than {limit}. Do it yourself."
 TOO_MANY_NOTE: Final = "Not started: one round may start {limit} sub-agents. Start it in a later round."
@@ -52,12 +55,29 @@ def narrowed(agents: AgentRegistry, send: Send) -> Agent:
     if spec is None:
         return agents.get(send.agent)
     base = agents.get(str(spec.get("base", send.agent)))
+    if spec.get("isolation") == "process":
+        return _isolated(base, send, spec)
     changes: dict[str, Any] = {key: spec[key] for key in ("model", "instructions") if key in spec}
     if "tools" in spec:
         changes["tools"] = _chosen(base, spec)
     if "max_rounds" in spec:
         changes["max_rounds"] = min(base.max_rounds, int(str(spec["max_rounds"])))
     return replace(base, name=send.agent, **changes)
+
+
+def _isolated(base: Agent, send: Send, spec: JSONObject) -> Agent:
+    """An agent whose one model call is a whole send of the base, as the spec changes it, in a process of its
+    own. Its tools run there, and nowhere else."""
+    changes = {key: value for key, value in spec.items() if key not in ("base", "isolation")}
+    told = {"agent": base.name, "spec": {"base": base.name, **changes} if changes else None}
+    return replace(
+        base,
+        name=send.agent,
+        model=f"{ISOLATED}{base.name}",
+        instructions=json.dumps(told, ensure_ascii=False),
+        tools=(),
+        hooks=(),
+    )
 
 
 def limits_of(agent: Agent, send: Send) -> TreeLimits:

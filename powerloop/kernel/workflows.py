@@ -21,6 +21,9 @@ UNWANTED: Final = "nobody waits for it any more"
 DIRECT: Final = "direct:"
 CALLER: Final = f"{DIRECT}call"
 
+#: What the names of models begin with that are agents in processes of their own.
+ISOLATED: Final = "isolated:"
+
 #: What the names of our own agents begin with.
 OWN_PREFIX: Final = "powerloop."
 

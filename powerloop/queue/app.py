@@ -39,6 +39,14 @@ AMQP_SCHEMES: Final = ("amqp", "amqps", "pyamqp")
 #: Read by our worker pool; seconds.
 DRAIN_TIMEOUT: Final = "powerloop_drain_timeout"
 
+_ROUTES: Final = {
+    SEND_TASK: SEND_QUEUE,
+    SUBAGENT_TASK: SUBAGENT_QUEUE,
+    LEAF_TASK: LEAF_QUEUE,
+    WORKFLOW_TASK: WORKFLOW_QUEUE,
+    ENQUEUE_TASK: ENQUEUE_QUEUE,
+}
+
 _VISIBILITY_TIMEOUT: Final = timedelta(minutes=30)
 
 
@@ -82,13 +90,7 @@ def create_app(
 def _task_settings(queues: Sequence[Queue], *, client_queue: bool) -> dict[str, Any]:
     return {
         "task_queues": queues,
-        "task_routes": {
-            SEND_TASK: {"queue": SEND_QUEUE},
-            SUBAGENT_TASK: {"queue": SUBAGENT_QUEUE},
-            LEAF_TASK: {"queue": LEAF_QUEUE},
-            WORKFLOW_TASK: {"queue": WORKFLOW_QUEUE},
-            ENQUEUE_TASK: {"queue": ENQUEUE_QUEUE},
-        },
+        "task_routes": {name: {"queue": queue} for name, queue in _ROUTES.items()},
         # A misspelt -Q ends the worker at its start, rather than have it wait at a queue that nobody fills.
         "task_create_missing_queues": False,
         "task_default_queue": CLIENT_QUEUE if client_queue else ENQUEUE_QUEUE,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, assert_never
 
 from powerloop.workflow.conditions import holds
 from powerloop.workflow.outcomes import SKIPPED, Outcome, Values
-from powerloop.workflow.policies import MAX_FAN_OUT, InlineAgent
+from powerloop.workflow.policies import MAX_FAN_OUT, InlineAgent, Isolation
 from powerloop.workflow.references import NOTHING, parse_reference, resolve
 from powerloop.workflow.spec import (
     AgentNode,
@@ -37,6 +37,8 @@ class AgentWork:
     agent: str | InlineAgent
     input: str
     output_schema: Mapping[str, Any] | None
+    #: `None`: what the workflow says.
+    isolation: Isolation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,7 @@ def _agent(node: AgentNode, values: Values) -> AgentWork:
         agent=agent,
         input="\n\n".join([render(node.input, values), *sources]),
         output_schema=node.output_schema,
+        isolation=node.isolation,
     )
 
 

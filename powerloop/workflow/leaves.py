@@ -82,12 +82,13 @@ def _told(work: Work) -> tuple[str, JSONObject | None, str] | None:
     """The agent, how it differs from one that workers know, and its input."""
     match work:
         case AgentWork(agent=agent, input=text, output_schema=schema):
+            apart: JSONObject = {"isolation": "process"} if work.isolation == "process" else {}
             if schema is not None:
                 wanted = _AS_JSON.format(schema=json.dumps(schema, ensure_ascii=False))
                 text = f"{text}\n\n{wanted}"
             if isinstance(agent, InlineAgent):
-                return agent.name or agent.base, _spec_of(agent), text
-            return agent, None, text
+                return agent.name or agent.base, {**_spec_of(agent), **apart}, text
+            return agent, apart or None, text
         case ToolWork(agent=agent, tool=tool, arguments=arguments):
             return agent, {"model": CALLER, "tools": [tool]}, call_text(tool, arguments)
         case HumanWork():

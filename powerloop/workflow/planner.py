@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, assert_never
 
@@ -25,13 +26,13 @@ from powerloop.kernel.planning import (
 from powerloop.kernel.suspension import NewChild
 from powerloop.kernel.workflows import LeafPlace, NodeStatus, RunStatus
 from powerloop.kernel.workflows import Node as Row
-from powerloop.workflow.beginning import WaitWork
+from powerloop.workflow.beginning import AgentWork, WaitWork
 from powerloop.workflow.instances import FALLBACK, Instance, root_of
 from powerloop.workflow.landing import outcome_of
 from powerloop.workflow.leaves import leaf_of
 from powerloop.workflow.outcomes import Ended, Outcome
 from powerloop.workflow.past import LoadedSource, NotLoaded, Past, opened_row
-from powerloop.workflow.policies import BestEffort
+from powerloop.workflow.policies import BestEffort, Isolation
 from powerloop.workflow.reopening import reopen
 from powerloop.workflow.spec import ForeachNode, ParallelNode, WorkflowSpec
 from powerloop.workflow.stepping import Stepping
@@ -69,7 +70,7 @@ class WorkflowPlanner:
         happened = [(past.instance(event.node_id), event) for event in snapshot.events]
         for instance, event in happened:
             _happen(stepping, instance, event)
-        return _written(snapshot, stepping, past)
+        return _written(snapshot, stepping, past, spec.isolation)
 
     def _spec(self, run_id: RunId, loaded: Loaded) -> tuple[WorkflowSpec, Any]:
         if run_id not in self._specs:
@@ -100,14 +101,14 @@ def _happen(stepping: Stepping, instance: Instance, event: NodeEvent) -> None:
             assert_never(unreachable)
 
 
-def _written(snapshot: Snapshot, stepping: Stepping, past: Past) -> Plan:
+def _written(snapshot: Snapshot, stepping: Stepping, past: Past, isolation: Isolation) -> Plan:
     touched = list(stepping.touched.values())
     return Plan(
         cut_off=tuple(one.id for one in stepping.cut_off if not one.is_new),
         superseded=tuple(one.id for one in touched if one.superseded and not one.is_new),
         writes=tuple(_write(snapshot, one, past) for one in touched),
         items={one.id: one.opened.items for one in touched if one.opened and one.opened.items},
-        leaves=tuple(_leaves(snapshot, touched)),
+        leaves=tuple(_leaves(snapshot, touched, isolation)),
         end=next((_end(one) for one in touched if one.parent is None and not one.superseded), None),
     )
 
@@ -123,11 +124,14 @@ def _end(root: Instance) -> RunEnd | None:
     return RunEnd(status=RunStatus.FAILED, code=outcome.code, message=outcome.message)
 
 
-def _leaves(snapshot: Snapshot, touched: list[Instance]) -> Iterator[NewChild]:
+def _leaves(snapshot: Snapshot, touched: list[Instance], isolation: Isolation) -> Iterator[NewChild]:
     for one in touched:
         if one.work is not None and one.outcome is None:
+            work = one.work
+            if isinstance(work, AgentWork) and work.isolation is None:
+                work = replace(work, isolation=isolation)
             place = _place(snapshot.run_id, one)
-            new = leaf_of(snapshot.send, place, one.work, path=one.path, attempt=one.attempt)
+            new = leaf_of(snapshot.send, place, work, path=one.path, attempt=one.attempt)
             if new is not None:
                 yield new
 

@@ -26,6 +26,10 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+#: Whether an agent runs beside others, or in an operating-system process of its own.
+Isolation: TypeAlias = Literal["none", "process"]
+
+
 class Retry(Strict):
     """Try again where the node fails."""
 

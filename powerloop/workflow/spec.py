@@ -1,13 +1,12 @@
 """Workflow specs: the nodes of the tree, as people and models write them. Unknown keys are refused."""
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from pydantic import AwareDatetime, Discriminator, Field, JsonValue, Tag, model_validator
 
 from powerloop.kernel.errors import WorkflowInvalid
-from powerloop.mending.words import given, place
+from powerloop.mending.words import place
 from powerloop.workflow.checks import KnownAgents
 from powerloop.workflow.conditions import Condition, ReferenceText, Test
 from powerloop.workflow.policies import (
@@ -16,6 +15,7 @@ from powerloop.workflow.policies import (
     Concurrency,
     Count,
     InlineAgent,
+    Isolation,
     Join,
     Name,
     Retry,
@@ -24,7 +24,7 @@ from powerloop.workflow.policies import (
     Strict,
     Template,
 )
-from powerloop.workflow.validating import spec_problems
+from powerloop.workflow.validating import read_source, spec_problems
 
 
 class Fallback(Strict):
@@ -75,6 +75,7 @@ class AgentNode(_Node):
         dict[str, JsonValue] | None,
         Field(description="JSON Schema of its answer, whose parts can be referred to then."),
     ] = None
+    isolation: Isolation | None = None
 
 
 class SequenceNode(_Node):
@@ -233,6 +234,7 @@ class WorkflowSpec(Strict):
     input: Annotated[JsonValue, Field(description="Where a run is given none.")] = ""
     budget: RunBudget | None = None
     deadline_s: Annotated[Span | None, Field(description="The run fails when this is over.")] = None
+    isolation: Annotated[Isolation, Field(description="Of its agents.")] = "none"
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     @classmethod
@@ -246,7 +248,7 @@ class WorkflowSpec(Strict):
         Raises:
             WorkflowInvalid: it has problems; all of them are told at once, each with its place.
         """
-        raw = _read(source)
+        raw = read_source(source)
         problems = spec_problems(raw, _MODELS, agents)
         if problems:
             raise WorkflowInvalid(f"{place(problem.path)}: {problem.text}" for problem in problems)
@@ -279,20 +281,3 @@ class _Models:
 
 
 _MODELS: Final = _Models()
-
-
-def _read(source: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object that the source is.
-
-    Raises:
-        WorkflowInvalid: it is none.
-    """
-    raw: object = source
-    if isinstance(source, str):
-        try:
-            raw = json.loads(source)
-        except (ValueError, RecursionError) as error:
-            raise WorkflowInvalid([f"the value: is no JSON: {error}"]) from None
-    if not isinstance(raw, Mapping):
-        raise WorkflowInvalid([f"the value: should be an object with a name and a root, not {given(raw)}"])
-    return raw

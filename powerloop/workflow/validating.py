@@ -1,9 +1,11 @@
 """All that is wrong with a workflow, at once."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from powerloop.mending.words import Problem
+from powerloop.kernel.errors import WorkflowInvalid
+from powerloop.mending.words import Problem, given
 from powerloop.workflow.checks import (
     KnownAgents,
     agent_problems,
@@ -36,3 +38,20 @@ def spec_problems(
         if agents is not None:
             problems += agent_problems(root, agents)
     return list(dict.fromkeys(problems))
+
+
+def read_source(source: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that the source is.
+
+    Raises:
+        WorkflowInvalid: it is none.
+    """
+    raw: object = source
+    if isinstance(source, str):
+        try:
+            raw = json.loads(source)
+        except (ValueError, RecursionError) as error:
+            raise WorkflowInvalid([f"the value: is no JSON: {error}"]) from None
+    if not isinstance(raw, Mapping):
+        raise WorkflowInvalid([f"the value: should be an object with a name and a root, not {given(raw)}"])
+    return raw
