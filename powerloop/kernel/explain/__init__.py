@@ -2,7 +2,7 @@
 
 from powerloop.kernel.explain.explaining import explain
 from powerloop.kernel.explain.explanation import Cause, Explanation
-from powerloop.kernel.explain.facts import Facts, Lease, LockFacts, SendFacts, Workers
+from powerloop.kernel.explain.facts import Facts, Lease, LockFacts, RunFacts, SendFacts, Workers
 
 __all__ = [
     "Cause",
@@ -10,6 +10,7 @@ __all__ = [
     "Facts",
     "Lease",
     "LockFacts",
+    "RunFacts",
     "SendFacts",
     "Workers",
     "explain",

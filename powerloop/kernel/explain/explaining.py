@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from powerloop.kernel.explain import ended, queued, started, waiting
+from powerloop.kernel.explain import ended, queued, runs, started, waiting
 from powerloop.kernel.explain.explanation import Cause, Explanation, Look
 from powerloop.kernel.explain.facts import Facts
 from powerloop.kernel.explain.words import paragraph, plural
@@ -19,7 +19,7 @@ from powerloop.kernel.sends import SendStatus
 def explain(facts: Facts) -> Explanation:
     """Why the send is not running."""
     found = _found(facts)
-    return replace(found, text=paragraph(found.text, facts.unseen))
+    return replace(found, text=paragraph(found.text, runs.belonging(facts), facts.unseen))
 
 
 def _found(facts: Facts) -> Explanation:
@@ -70,6 +70,7 @@ _LOOKS: Final[Mapping[SendStatus, Sequence[Look]]] = {
     SendStatus.WAITING: (
         started.cancel_requested,
         started.waits_for_person,
+        runs.waits_for_run,
         started.waits_for_children,
         waiting.waits_for_tool,
         waiting.waits_for_time,

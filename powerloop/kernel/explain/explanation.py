@@ -34,6 +34,8 @@ class Cause(StrEnum):
     #: It waits for calls that run on queues of their own.
     WAITS_FOR_TOOL = "waits_for_tool"
     WAITS_FOR_TIME = "waits_for_time"
+    #: It waits for a run of a workflow.
+    WAITS_FOR_RUN = "waits_for_run"
     #: It waits for a tool call, and it is not known what for.
     WAITS_FOR_CALL = "waits_for_call"
     #: What it waited for is there, and nobody has woken it yet.

@@ -1,13 +1,15 @@
 """Facts: what is known of a send that somebody asks about: its rows, the leases of workers, the queue."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from powerloop.kernel.calls import ToolCall
-from powerloop.kernel.ids import SendId, WorkerId
+from powerloop.kernel.ids import InteractionId, SendId, WorkerId
 from powerloop.kernel.interactions import Interaction
-from powerloop.kernel.sends import Send
+from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.tool_tasks import ToolTask
+from powerloop.kernel.workflows import NodeStatus, WorkflowRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,24 @@ class Lease:
     alive: bool
     #: Until when it lasts, or when it ran out; `None`: it was given back, or is forgotten.
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A run of a workflow that is open, and what keeps its nodes."""
+
+    run: WorkflowRun
+    #: How many of its nodes are in each state: of each node the last attempt.
+    nodes: Mapping[NodeStatus, int]
+    #: The same of the sends of those that run.
+    leaves: Mapping[SendStatus, int]
+    #: How many questions of its leaves are open to people, and the oldest.
+    questions: int = 0
+    oldest_question: InteractionId | None = None
+    #: The signals that nodes wait for, each once.
+    signals: tuple[str, ...] = ()
+    #: When the first of those goes on that wait for a time; `None`: none does.
+    wakes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +85,8 @@ class SendFacts:
     children: tuple[Send, ...] = ()
     #: The tool tasks that it waits for, while it is waiting.
     tasks: tuple[ToolTask, ...] = ()
+    #: The runs of workflows that it waits for, while it is waiting. Their leaves are not among `children`.
+    runs: tuple[RunFacts, ...] = ()
     #: Since when its session is paused; `None`: it is not.
     paused_at: datetime | None = None
 

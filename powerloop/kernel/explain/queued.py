@@ -5,6 +5,7 @@ from typing import Final
 
 from powerloop.kernel.explain.explanation import Cause, Explanation
 from powerloop.kernel.explain.facts import Facts
+from powerloop.kernel.explain.runs import resuming
 from powerloop.kernel.explain.words import (
     BEAT_PATIENCE,
     NO_BEAT_HINT,
@@ -35,7 +36,7 @@ def paused(facts: Facts) -> Explanation | None:
         code=Cause.PAUSED,
         text=f"Send {rows.send.id} is ready, but its session {rows.send.session_id} was paused "
         f"{ago(facts, rows.paused_at)}.",
-        hint=f"Let it go on: powerloop session resume {rows.send.session_id}",
+        hint=f"Let it go on: {resuming(facts)}",
     )
 
 

@@ -18,11 +18,14 @@ LONG: Final = timedelta(hours=2)
 
 #: The words of the statements that SQLite has other words for.
 _SQLITE: Final = {
-    "powerloop.": "",
+    " powerloop.": " ",
     "jsonb_array_elements(m.content) AS b (value)": "json_each(m.content) AS b",
-    "jsonb_exists(x.lineage -> 'budgets', o.send_id)": (
-        "EXISTS (SELECT 1 FROM json_each(x.lineage, '$.budgets') AS j WHERE j.value = o.send_id)"
+    "jsonb_array_elements_text(x.lineage -> 'budgets') AS b (value)": (
+        "json_each(x.lineage, '$.budgets') AS b"
     ),
+    "jsonb_array_length(": "json_array_length(",
+    "jsonb_object_keys(": "json_each(",
+    "jsonb_typeof(": "json_type(",
     "x.ended_at + interval '1 second'": "strftime('%Y-%m-%dT%H:%M:%f000+00:00', x.ended_at, '+1 second')",
 }
 
@@ -64,15 +67,22 @@ CHECKS: Final = (
         ("standstill", "No session stands at a send that has ended."),
         ("turns", "Only the head of a session is dispatched, runs or waits."),
         ("waits", "A send that waits has a call that waits."),
-        ("awaited", "A call that waits has a question, a sub-agent or a tool task that is open, or a time."),
+        (
+            "awaited",
+            "A call that waits has a question, a sub-agent, a task or a run that is open, or a time.",
+        ),
         ("tasks", "A tool task that has not ended has a call that waits for it."),
         ("told", "A sub-agent that has ended has told its parent."),
+        ("runs", "A run that is open has a call that waits for it."),
+        ("leaves", "A leaf of a run runs until its send has ended, and has landed then."),
     ),
     *_at_rest(
         "I1",
         ("driven", "Every send that has not ended is being driven."),
         ("tasks_driven", "Every tool task that has not ended is being driven."),
         ("sleepers", "Every call whose time has come is awake."),
+        ("runs_moved", "Whatever has happened to a run has been taken note of."),
+        ("unwanted", "Every leaf that nobody waits for any more has been asked to end."),
     ),
     *_of(
         "I2",
@@ -102,6 +112,13 @@ CHECKS: Final = (
         ("open_calls", "A send that has ended has no open calls."),
     ),
     *_of(
+        "I7",
+        ("members", "An open node of a run has counted those in it, and how they ended."),
+        ("entries", "The value of a fan-out has one entry for each of its members."),
+        ("attempts", "Of the attempts at a node one is the last, and no other goes on."),
+        ("cut_off", "Nothing goes on in a node of a run that has ended, but losers that may finish."),
+    ),
+    *_of(
         "I9",
         ("usage", "The tokens of a send are the sum of its ledger."),
         ("budgets", "A budget has counted all that its tree has used."),
@@ -119,6 +136,5 @@ CHECKS: Final = (
 
 #: Invariants that this version has nothing to break with: their titles, and why. I10 is the queue's.
 NOT_APPLICABLE: Final = (
-    ("I7", "A join fires once, with one entry per member.", "There are no workflows in this version."),
     ("I8", "A timer's tick makes at most one send.", "There are no timers in this version."),
 )

@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from powerloop.kernel.explain import Cause, Explanation, Facts, Lease, LockFacts, SendFacts, Workers
-from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, TaskId, WorkerId
+from powerloop.kernel.explain import Cause, Explanation, Facts, Lease, LockFacts, RunFacts, SendFacts, Workers
+from powerloop.kernel.ids import CallId, InteractionId, NodeId, RunId, SendId, SessionId, TaskId, WorkerId
 from powerloop.kernel.interactions import Interaction, InteractionKind, InteractionStatus
 from powerloop.kernel.limits import TreeLimits
 from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import CancelRequest, Lineage, Send, SendStatus
 from powerloop.kernel.tool_tasks import TaskStatus, ToolTask
+from powerloop.kernel.workflows import LeafPlace, RunStatus, WorkflowRun
 from powerloop.testing.factories import BEGINNING, make_send
 
 NOW = BEGINNING + timedelta(hours=1)
@@ -118,6 +119,34 @@ def a_child(status: SendStatus = SendStatus.RUNNING) -> Send:
     return replace(
         make_send(id="child-1", session_id="s-2"), agent="researcher", status=status, lineage=lineage
     )
+
+
+def a_run(*, about: dict[str, Any] | None = None, **fields: Any) -> RunFacts:
+    """A run that the send waits for; with what the test is about."""
+    run = WorkflowRun(
+        id=RunId("run-1"),
+        owner_id=None,
+        send_id=SendId("send-1"),
+        call_id=CallId("call-1"),
+        session_id=SessionId("session-1"),
+        name="review",
+        status=RunStatus.OPEN,
+        value=None,
+        code="",
+        message="",
+        created_at=before(90),
+        paused_at=None,
+        ended_at=None,
+    )
+    return RunFacts(run=replace(run, **(about or {})), **{"nodes": {}, "leaves": {}, **fields})
+
+
+def of_a_leaf(**fields: Any) -> dict[str, Any]:
+    """What the send of a leaf of that run has."""
+    lineage = a_child().lineage
+    assert lineage is not None
+    place = LeafPlace(run_id=RunId("run-1"), node_id=NodeId("node-1"))
+    return {"lineage": replace(lineage, call_id=CallId("root.steps[1]"), leaf=place), **fields}
 
 
 def said(found: Explanation, code: Cause, *texts: str) -> None:

@@ -1,16 +1,13 @@
--- Budgets that have counted less than the ledger has of their tree: of the send itself, and of the sub-agents
--- that are charged to it. A session that was deleted took its part of the ledger with it.
+-- Budgets that have counted less than the ledger has of their tree: of the send itself, and of the sub-agents and
+-- the leaves that are charged to it. A session that was deleted took its part of the ledger with it.
 SELECT b.send_id AS send, b.input_tokens, sum(l.input_tokens) AS ledger_input_tokens,
        b.output_tokens, sum(l.output_tokens) AS ledger_output_tokens,
        b.cost, sum(coalesce(l.cost, 0)) AS ledger_cost
   FROM (
       SELECT o.send_id AS budget_id, o.send_id FROM powerloop.budgets AS o
        UNION ALL
-      SELECT o.send_id, x.id
-        FROM powerloop.budgets AS o
-        JOIN powerloop.sends AS r ON r.id = o.send_id
-        JOIN powerloop.sends AS x ON x.root_id = coalesce(r.root_id, r.id)
-       WHERE jsonb_exists(x.lineage -> 'budgets', o.send_id)
+      SELECT b.value, x.id
+        FROM powerloop.sends AS x, jsonb_array_elements_text(x.lineage -> 'budgets') AS b (value)
   ) AS t
   JOIN powerloop.budgets AS b ON b.send_id = t.budget_id
   JOIN powerloop.model_calls AS l ON l.send_id = t.send_id AND l.created_at >= b.opened_at
