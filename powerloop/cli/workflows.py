@@ -1,27 +1,29 @@
 """``powerloop workflow``: check workflows, and what they may say."""
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from powerloop.cli import workflow_runs, workflow_steering
 from powerloop.cli.console import AsJson, Console
+from powerloop.cli.json_given import input_given, read_text
+from powerloop.cli.workflow_runs import FileArgument
 from powerloop.client.app import load_app
-from powerloop.kernel.errors import InvalidInput, WorkflowInvalid
+from powerloop.kernel.errors import WorkflowInvalid
 from powerloop.workflow import AUTHORING_GUIDE, WorkflowSpec, dry_run, workflow_schema
 from powerloop.workflow.checks import tools_of
 from powerloop.workflow.dry_run import Step
 
 workflow = typer.Typer(
-    name="workflow", help="Check workflows, and walk them without models.", no_args_is_help=True
+    name="workflow", help="Workflows: check, run, follow, steer and repair.", no_args_is_help=True
 )
-
-FileArgument = Annotated[Path, typer.Argument(help="A JSON file; - for standard input.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the family to the tree."""
+    workflow_runs.register(workflow)
+    workflow_steering.register(workflow)
     app.add_typer(workflow)
 
 
@@ -37,7 +39,7 @@ def check(
     console = Console.output(as_json)
     agents = tools_of(load_app(app).agents) if app else None
     try:
-        spec = WorkflowSpec.parse(_read(file), agents=agents)
+        spec = WorkflowSpec.parse(read_text(file), agents=agents)
     except WorkflowInvalid as invalid:
         console.value({"valid": False, "problems": list(invalid.problems)})
         for problem in invalid.problems:
@@ -51,13 +53,16 @@ def check(
 def dry(
     file: FileArgument,
     given: Annotated[
-        str, typer.Option("--input", "-i", help="JSON, or a text; the spec's own unless given.")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--input", "-i", metavar="JSON|@FILE|TEXT", help="What it is given; the spec's own by default."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Walk a workflow with stub answers, and show what would run. Exits with 1 if it would fail."""
     console = Console.output(as_json)
-    run = dry_run(WorkflowSpec.parse(_read(file)), _json_or_text(given) if given else None)
+    run = dry_run(WorkflowSpec.parse(read_text(file)), input_given(given))
     console.value({"leaves": run.leaves, "outcome": run.outcome, "steps": run.steps})
     for step in run.steps:
         _say_step(console, step)
@@ -77,26 +82,7 @@ def guide() -> None:
     typer.echo(AUTHORING_GUIDE)
 
 
-def _read(file: Path) -> str:
-    """The text of the file.
-
-    Raises:
-        InvalidInput: it cannot be read.
-    """
-    try:
-        return typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}.") from error
-
-
 def _say_step(console: Console, step: Step) -> None:
     ended = step.outcome.status.value if step.outcome else "not ended"
     style = {"done": "", "failed": "red", "skipped": "dim"}.get(ended, "yellow")
     console.say(str(step), style=style)
-
-
-def _json_or_text(given: str) -> Any:  # noqa: ANN401 - any JSON
-    try:
-        return json.loads(given)
-    except ValueError:
-        return given

@@ -78,11 +78,9 @@ async def happened(run: Run, head: Row, *, is_open: bool) -> list[NodeEvent]:
     """What has happened to nodes of the run. What was said to it, and is taken here, is taken for good."""
     run_id = RunId(head["run_id"])
     events: list[NodeEvent] = list(await _landed(run, run_id))
-    if not is_open:
-        return events
     if head["is_due"]:
         events += await _due(run, run_id)
-    if not head["is_told"]:
+    if not (is_open and head["is_told"]):
         return events
     untaken = workflow_inbox.c.run_id == run_id, workflow_inbox.c.taken_at.is_(None)
     said = await run(select(workflow_inbox).where(*untaken).order_by(workflow_inbox.c.id))

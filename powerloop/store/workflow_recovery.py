@@ -38,8 +38,6 @@ _LANDED_LONG_AGO: Final = (
     .where(LANDED, sends.c.ended_at < ago(_PATIENCE))
 )
 _SOMETHING_HAPPENED: Final = or_(
-    _with_node(WAKES),
-    _with_node(TIMED_OUT),
     _runs.id.in_(select(_nodes.run_id).join(workflow_inbox, _HEARD).where(LISTENS)),
     _runs.id.in_(
         select(workflow_inbox.c.run_id).where(
@@ -66,8 +64,9 @@ class SqlWorkflowRecovery:
 
     async def due(self, limit: int) -> Sequence[RunAdvance]:
         what = select(_runs.id, _runs.name, _runs.priority).where(_runs.paused_at.is_(None))
-        landed = what.where(_runs.id.in_(_LANDED_LONG_AGO)).limit(limit)
-        rows = [*await self._database.read(landed)]
+        # Losers that may finish do so when their run has ended, too.
+        at_any_time = or_(_runs.id.in_(_LANDED_LONG_AGO), _with_node(WAKES), _with_node(TIMED_OUT))
+        rows = [*await self._database.read(what.where(at_any_time).limit(limit))]
         rows += await self._database.read(what.where(_OPEN, _SOMETHING_HAPPENED).limit(limit))
         found = {row["id"]: row for row in rows}
         return [
@@ -76,7 +75,7 @@ class SqlWorkflowRecovery:
         ]
 
     async def disown(self, limit: int) -> Sequence[Send]:
-        nobody = and_(sends.c.cancel_requested_at.is_(None), _nodes.status.in_(_FINAL))
+        nobody = and_(sends.c.cancel_requested_at.is_(None), or_(_nodes.status.in_(_FINAL), _nodes.fell_back))
         found = select(sends.c.id).join(sessions).join(workflow_nodes, _nodes.id == sends.c.id)
         leaves = found.where(_IS_OPEN_LEAF, nobody).limit(limit)
         async with self._database.transaction() as run:

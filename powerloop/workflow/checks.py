@@ -71,6 +71,7 @@ def size_problems(root: Outline) -> Iterator[Problem]:
         yield Problem(root.path, f"comes to {leaves} leaves; it may have {MAX_LEAVES}")
     for node in nodes:
         yield from _join_problems(node)
+        yield from _key_problems(node)
 
 
 def schema_faults(root: Outline) -> Iterator[Problem]:
@@ -112,6 +113,19 @@ def _tool(
     if tools is not None and isinstance(name, str) and name not in tools:
         nearest = did_you_mean(name, tools) or f"it has: {listed(sorted(tools)) or 'none'}"
         yield Problem((*node.path, *path), f"is no tool of {agent!r}, {name!r}; {nearest}")
+
+
+def _key_problems(node: Outline) -> Iterator[Problem]:
+    """Branches whose results would stand under one key: one without an id goes by its place."""
+    if node.kind != "parallel":
+        return
+    branches = [child for child in node.children if child.slot == "branches"]
+    unnamed = {f"branch{index}" for index, branch in enumerate(branches) if not branch.id}
+    for branch in branches:
+        if branch.id in unnamed:
+            yield Problem(
+                (*branch.path, "id"), f"should be another: a branch without an id is called {branch.id!r}"
+            )
 
 
 def _join_problems(node: Outline) -> Iterator[Problem]:

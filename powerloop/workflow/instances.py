@@ -132,6 +132,8 @@ class Instance:
     is_new: bool = True
     #: Whether it had ended before: its value was not loaded.
     is_past: bool = False
+    #: Whether it began in this step.
+    begun: bool = False
     #: Whether another attempt follows it.
     superseded: bool = False
     #: The attempt that it follows.

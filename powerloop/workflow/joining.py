@@ -23,6 +23,7 @@ from powerloop.workflow.spec import (
 
 EXHAUSTED = "workflow.loop_exhausted"
 NO_QUORUM = "workflow.no_quorum"
+MEMBERS_FAILED = "workflow.members_failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ def _fan_out(node: ParallelNode | ForeachNode, tally: Tally, outcome: Outcome) -
     """Whether enough have ended; else the next one begins."""
     match node.join:
         case "all":
-            failure, is_over = (outcome if tally.bad else None), tally.ended == tally.total
+            failure, is_over = _bad(tally, outcome), tally.ended == tally.total
         case BestEffort():
             failure, is_over = None, tally.ended == tally.total
         case "any" | Quorum():
@@ -163,6 +164,15 @@ def _fan_out(node: ParallelNode | ForeachNode, tally: Tally, outcome: Outcome) -
     if is_over or failure:
         return Close(failure=failure)
     return GoOn(index=tally.begun) if tally.begun < tally.total else StayOpen()
+
+
+def _bad(tally: Tally, outcome: Outcome) -> Outcome | None:
+    """Why not all of them come to a value; `None`: they still can."""
+    if not tally.bad:
+        return None
+    if not outcome.is_well:
+        return outcome
+    return Outcome.failed(MEMBERS_FAILED, f"{tally.bad} of {tally.total} failed before, and were left so")
 
 
 def _too_few(tally: Tally, needed: int) -> Outcome | None:

@@ -160,7 +160,8 @@ def _write(snapshot: Snapshot, one: Instance, past: Past) -> NodeWrite:
     deadline_at = row.deadline_at if row else before.deadline_at if before else None
     if snapshot.resume is not None:
         deadline_at = None
-    timed = outcome is None and deadline_at is None and node.timeout_s is not None
+    is_timed = outcome is None and deadline_at is None and not one.fell_back
+    timed = is_timed and node.timeout_s is not None
     wakes_in = _wakes_in(one)
     until = one.work.until if isinstance(one.work, WaitWork) else None
     written = Row(
@@ -189,11 +190,17 @@ def _write(snapshot: Snapshot, one: Instance, past: Past) -> NodeWrite:
         tolerated=outcome.tolerated if outcome else False,
         send_id=_send_id(one, row),
         signal=one.work.signal if isinstance(one.work, WaitWork) else row.signal if row else None,
-        wakes_at=until or (row.wakes_at if row and wakes_in is None else None),
-        deadline_at=deadline_at,
+        wakes_at=until or (row.wakes_at if row and wakes_in is None and _still_waits(one) else None),
+        # What runs in its stead has all the time that its own node gives it.
+        deadline_at=None if one.fell_back else deadline_at,
     )
     span = timedelta(seconds=node.timeout_s) if timed and node.timeout_s else None
     return NodeWrite(node=written, is_new=one.is_new, wakes_in=wakes_in, times_out_in=span)
+
+
+def _still_waits(one: Instance) -> bool:
+    """Whether a time that it waited for before is still to come."""
+    return one.outcome is None and not one.fell_back and not one.begun
 
 
 def _wakes_in(one: Instance) -> timedelta | None:
@@ -204,8 +211,7 @@ def _wakes_in(one: Instance) -> timedelta | None:
     if isinstance(one.work, WaitWork) and one.work.seconds is not None:
         return timedelta(seconds=one.work.seconds)
     join = getattr(one.node, "join", None)
-    # Its items are there only where it was opened just now.
-    if isinstance(join, BestEffort) and one.opened and (one.opened.items or one.is_new):
+    if isinstance(join, BestEffort) and one.opened and one.begun:
         return timedelta(seconds=join.best_effort_s)
     return None
 

@@ -44,7 +44,7 @@ class _Reopening:
                 return
         members = [member for index, member in sorted(one.children.items()) if index != FALLBACK]
         bad = [member for member in members if member.outcome and not member.outcome.is_well]
-        mended = [member for member in bad if self._way is None or id(member) in self._way]
+        mended = [member for member in bad if self._is_mended(member)]
         if one.opened is None or not mended:
             self._stepping.try_again(one)
             return
@@ -54,6 +54,12 @@ class _Reopening:
             if one.outcome is None:
                 self.mend(member)
         self._stepping.fill(one)
+
+    def _is_mended(self, member: Instance) -> bool:
+        """Whether it is to go on: what was cancelled was so because another failed."""
+        assert member.outcome is not None
+        is_cut_off = member.outcome.status is Ended.CANCELLED
+        return self._way is None or id(member) in self._way or is_cut_off
 
     def _open(self, one: Instance, members: list[Instance], mended: list[Instance]) -> None:
         ended = [member.outcome for member in members if member.outcome and member not in mended]

@@ -116,12 +116,16 @@ class Stepping:
             if instance.outcome is None and not instance.fell_back:
                 one = instance.children[index] = child(instance, index)
                 self._begin(one)
+            elif instance.tally is not None:
+                # Those after it do not begin either.
+                instance.tally = replace(instance.tally, begun=min(instance.tally.begun, index))
 
     def _touch(self, instance: Instance) -> None:
         self.touched.setdefault(instance.id, instance)
 
     def _begin(self, instance: Instance) -> None:
         self._touch(instance)
+        instance.begun = True
         if instance.parent is None:
             self.root = instance
         match begin(instance.node, instance.frame):
@@ -187,6 +191,8 @@ class Stepping:
             parent.value_from = one
             self._end(parent, outcome)
             return
+        if parent.fell_back:
+            return  # likewise: another runs in the parent's stead
         assert parent.tally is not None
         self._touch(parent)
         parent.tally = tally = parent.tally.counting(outcome)

@@ -31,23 +31,19 @@ class MemoryWorkflowRecovery:
     def _is_due(self, run: WorkflowRun) -> bool:
         state, now = self._state, self._state.clock.now()
         own = [node for node in state.nodes.values() if node.run_id == run.id]
-        if any(node.status is NodeStatus.LANDED for node in own):
+        times = (at for node in own if node.status in _UNDER_WAY for at in (node.wakes_at, node.deadline_at))
+        landed = any(node.status is NodeStatus.LANDED for node in own)
+        if landed or any(at is not None and at <= now for at in times):
             return True
         if run.status is not RunStatus.OPEN:
             return False
         heard = {said.signal for run_id, said in state.inbox if run_id == run.id}
         listening = {node.signal for node in own if node.status is NodeStatus.RUNNING and node.signal}
         passed_over = any(run_id == run.id and said.path for run_id, said in state.inbox)
-        times = (at for node in own if node.status in _UNDER_WAY for at in (node.wakes_at, node.deadline_at))
-        return bool(
-            not own
-            or run.id in state.resumes
-            or passed_over
-            or heard & listening
-            or any(at is not None and at <= now for at in times)
-        )
+        return bool(not own or run.id in state.resumes or passed_over or heard & listening)
 
     def _is_unwanted(self, send: Send) -> bool:
         leaf = send.lineage.leaf if send.lineage else None
         node = self._state.nodes.get(leaf.node_id) if leaf else None
-        return node is not None and node.status.is_final and not send.status.is_final and send.cancel is None
+        unwanted = node is not None and (node.status.is_final or node.fell_back)
+        return unwanted and not send.status.is_final and send.cancel is None

@@ -43,15 +43,13 @@ def happened(state: State, run_id: RunId, *, is_open: bool) -> list[NodeEvent]:
     landed = [state.sends[SendId(node.id)] for node in own if node.status is NodeStatus.LANDED]
     ends = sorted(landed, key=lambda send: (str(send.ended_at), send.id))
     events: list[NodeEvent] = [Landed(node_id=NodeId(send.id), send=send) for send in ends]
-    if not is_open:
-        return events
     now = state.clock.now()
     under_way = [node for node in own if node.status in _UNDER_WAY]
     events += [Woken(node_id=node.id) for node in under_way if node.wakes_at and node.wakes_at <= now]
     events += [
         TimedOut(node_id=node.id) for node in under_way if node.deadline_at and node.deadline_at <= now
     ]
-    return events + list(_taken(state, run_id, under_way))
+    return events + list(_taken(state, run_id, under_way)) if is_open else events
 
 
 def _taken(state: State, run_id: RunId, under_way: list[Node]) -> Iterator[NodeEvent]:

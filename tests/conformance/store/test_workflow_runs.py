@@ -269,3 +269,73 @@ async def test_runs_are_listed_and_their_leaves_are_no_sub_agents_of_a_round(run
     assert [run.id for run in listed] == [second, first]
     assert await runs.store.workflows.list(status=RunStatus.DONE) == []
     assert (await runs.store.workflows.spec(first))["root"]["type"] == "foreach"
+
+
+async def test_an_attempt_that_begins_late_is_not_ended_by_the_time_that_it_waited_for(runs):
+    again = leaf("a", retry={"attempts": 2, "backoff_s": 0.05})
+    run_id = await runs.start_root(parallel(again, leaf("b")))
+    await runs.said(run_id, "root.branches[0]", None)
+    await until_due(runs, run_id)
+    await runs.said(run_id, "root.branches[1]", "b")
+    assert (await runs.at(run_id, "root.branches[0]")).status is NodeStatus.RUNNING
+    await runs.said(run_id, "root.branches[0]", "a")
+    assert await ended(runs, run_id) == (RunStatus.DONE, {"a": "a", "b": "b"}, "")
+
+
+async def test_what_runs_in_the_stead_of_a_node_has_time_of_its_own(runs):
+    slow = leaf("a", timeout_s=0.05, on_error={"fallback": leaf("x")})
+    sleepy = {"type": "wait", "seconds": 0.1, "timeout_s": 0.05, "on_error": {"fallback": leaf("y")}}
+    run_id = await runs.start_root(parallel(slow, {**sleepy, "id": "b"}))
+    instead = [f"root.branches[{number}].on_error.fallback" for number in (0, 1)]
+    while await runs.paths(run_id) != instead:
+        await asyncio.sleep(0.01)
+        await runs.advance(run_id)
+    await asyncio.sleep(0.15)
+    await runs.advance(run_id)
+    assert await runs.store.workflow_recovery.due(10) == []
+    for path in await runs.paths(run_id):
+        await runs.said(run_id, path, "instead")
+    assert await ended(runs, run_id) == (RunStatus.DONE, {"a": "instead", "b": "instead"}, "")
+
+
+async def test_a_loser_that_is_late_does_not_end_what_runs_in_the_stead_of_all(runs):
+    last = {"fallback": leaf("x")}
+    run_id = await runs.start_root(parallel(leaf("a"), leaf("b"), losers="finish", on_error=last))
+    await runs.said(run_id, "root.branches[0]", None)
+    await runs.said(run_id, "root.branches[1]", "late")
+    assert (await ended(runs, run_id))[0] is RunStatus.OPEN
+    await runs.said(run_id, "root.on_error.fallback", "instead")
+    assert await ended(runs, run_id) == (RunStatus.DONE, "instead", "")
+
+
+async def test_members_that_never_began_begin_when_the_run_goes_on(runs):
+    no_case = {"type": "branch", "on": "input", "cases": [{"eq": "no", "then": leaf("n")}]}
+    run_id = await runs.start_root(parallel(no_case, leaf("a"), leaf("b")), "x")
+    assert (await ended(runs, run_id))[2] == "workflow.no_case"
+    node = await runs.at(run_id, "root")
+    assert (node.total, node.begun, node.ended) == (3, 1, 1)
+    await runs.resume(run_id, Resume(path="root.branches[0]", skip=True, value="skipped"))
+    assert await runs.paths(run_id) == ["root.branches[1]", "root.branches[2]"]
+    await runs.said(run_id, "root.branches[1]", "a")
+    await runs.said(run_id, "root.branches[2]", "b")
+    assert (await ended(runs, run_id))[1] == {"branch0": "skipped", "a": "a", "b": "b"}
+
+
+async def test_those_that_were_cancelled_for_a_failure_go_on_with_the_one_that_failed(runs):
+    run_id = await runs.start_root(foreach(3, leaf("a")))
+    await runs.said(run_id, "root.body#1", None)
+    await runs.resume(run_id, Resume(path="root.body#1"))
+    assert await runs.paths(run_id) == ["root.body#0", "root.body#1", "root.body#2"]
+    for number in range(3):
+        await runs.said(run_id, f"root.body#{number}", str(number))
+    assert await ended(runs, run_id) == (RunStatus.DONE, ["0", "1", "2"], "")
+
+
+async def test_a_loser_that_may_finish_waits_for_its_time_when_the_run_has_ended(runs):
+    slow = {"type": "wait", "id": "b", "seconds": 0.05}
+    run_id = await runs.start_root(parallel(leaf("a"), slow, join="any", losers="finish"))
+    await runs.said(run_id, "root.branches[0]", "first")
+    while (await runs.at(run_id, "root.branches[1]")).status is not NodeStatus.DONE:
+        await asyncio.sleep(0.01)
+        await runs.advance(run_id)
+    assert await runs.store.workflow_recovery.due(10) == []

@@ -241,3 +241,11 @@ def test_the_guide_tells_every_type_and_key():
         if name.endswith("Node"):
             for key in model["properties"]:
                 assert f"`{key}`" in AUTHORING_GUIDE, (name, key)
+
+
+def test_a_branch_without_an_id_keeps_the_name_of_its_place():
+    branches = [{"type": "agent", "id": "branch1", "agent": "a"}, {"type": "wait", "seconds": 1.0}]
+    with pytest.raises(WorkflowInvalid) as caught:
+        WorkflowSpec.parse({"name": "w", "root": {"type": "parallel", "branches": branches}})
+    (problem,) = caught.value.problems
+    assert problem.startswith("root.branches[0].id: should be another")
