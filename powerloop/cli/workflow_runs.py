@@ -17,6 +17,7 @@ from powerloop.cli.sessions import json_object
 from powerloop.client.loop import AsyncPowerLoop
 from powerloop.kernel.clock import SystemClock
 from powerloop.kernel.workflows import RunStatus, WorkflowRun
+from powerloop.workflow import WorkflowSpec
 
 COLUMNS = ("id", "name", "status", "created_at", "time", "outcome")
 
@@ -59,7 +60,7 @@ def run(
     change of a node, and how the run ended.
     """
     console = Console.output(as_json)
-    spec, value, fields = read_text(file), input_given(given), json_object(metadata, "--metadata")
+    spec, value, fields = _spec(file), input_given(given), json_object(metadata, "--metadata")
 
     async def work(loop: AsyncPowerLoop) -> RunLook | None:
         handle = await loop.start_workflow(
@@ -113,6 +114,20 @@ def list_(
     found = with_loop(lambda loop: loop.list_runs(status=status, name=name, limit=limit))
     rows = [run_row(one) if as_json else _cells(one) for one in found]
     Console.output(as_json).rows(COLUMNS, rows, empty="No runs.")
+
+
+def _spec(file: Path) -> str:
+    """The workflow in the file, as its text.
+
+    Raises:
+        InvalidInput: it cannot be read.
+        WorkflowInvalid: it is no object.
+    """
+    text = read_text(file)
+    if not text.lstrip().startswith("{"):
+        # It is not to be taken for the name of a stored workflow: the parser refuses it, in words.
+        WorkflowSpec.parse(text)
+    return text
 
 
 def _end(console: Console, look: RunLook) -> None:

@@ -182,6 +182,8 @@ class WorkflowVerbs(Verbs):
             raise RunNotFound(run_id)
         if run.status is RunStatus.OPEN:
             raise RunAlive(run_id, what)
+        if run.status is RunStatus.DONE:
+            raise InvalidInput(f"the run {run_id!r} is done: nothing of it is to be mended.")
         await self._checked_node(run, resume.path)
         await self._go_on(run, resume)
         return handle

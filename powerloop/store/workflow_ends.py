@@ -14,9 +14,11 @@ from powerloop.store.portable.writing import end_calls
 from powerloop.store.schema import workflow_nodes, workflow_runs
 from powerloop.store.workflow_rows import resume_row
 
-ALIVE_NOTE = "The run has not ended, or there is none: nothing was resumed."
+ALIVE_NOTE = "The run has not ended, or is done, or there is none: nothing was resumed."
 
 _FINAL = [status.value for status in NodeStatus if status.is_final]
+#: What a resume goes on with.
+_MENDED = (RunStatus.FAILED.value, RunStatus.CANCELLED.value)
 _OPEN = workflow_runs.c.status == literal(RunStatus.OPEN.value, literal_execute=True)
 
 
@@ -39,7 +41,7 @@ async def begin_run(run: Run, send: Send, new: NewRun) -> RunAdvance | None:
         )
         await run(row)
         return RunAdvance(run_id=new.run_id, name=str(new.spec.get("name", "")), priority=send.priority)
-    ended = update(workflow_runs).where(workflow_runs.c.id == new.run_id, ~_OPEN)
+    ended = update(workflow_runs).where(workflow_runs.c.id == new.run_id, workflow_runs.c.status.in_(_MENDED))
     again = {"status": RunStatus.OPEN.value, "code": "", "message": "", "ended_at": None, "value": None}
     change = ended.values(**driven, **again, resume=resume_row(new.resume))
     rows = await run(change.returning(workflow_runs.c.name))

@@ -3,16 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final, assert_never
 
-from powerloop.kernel.ids import NodeId, RunId, SendId
+from powerloop.kernel.ids import RunId
 from powerloop.kernel.planning import (
     Landed,
     Loaded,
     Need,
     NodeEvent,
-    NodeWrite,
     PassedOver,
     Plan,
     RunEnd,
@@ -24,18 +22,18 @@ from powerloop.kernel.planning import (
     Woken,
 )
 from powerloop.kernel.suspension import NewChild
-from powerloop.kernel.workflows import LeafPlace, NodeStatus, RunStatus
-from powerloop.kernel.workflows import Node as Row
-from powerloop.workflow.beginning import AgentWork, WaitWork
+from powerloop.kernel.workflows import LeafPlace, RunStatus
+from powerloop.workflow.beginning import AgentWork
 from powerloop.workflow.instances import FALLBACK, Instance, root_of
 from powerloop.workflow.landing import outcome_of
 from powerloop.workflow.leaves import leaf_of
 from powerloop.workflow.outcomes import Ended, Outcome
-from powerloop.workflow.past import LoadedSource, NotLoaded, Past, opened_row
-from powerloop.workflow.policies import BestEffort, Isolation
+from powerloop.workflow.past import LoadedSource, NotLoaded, Past
+from powerloop.workflow.policies import Isolation
 from powerloop.workflow.reopening import reopen
 from powerloop.workflow.spec import ForeachNode, ParallelNode, WorkflowSpec
 from powerloop.workflow.stepping import Stepping
+from powerloop.workflow.writing import write_of
 
 #: Workflows that are kept parsed.
 _KEPT: Final = 64
@@ -106,7 +104,7 @@ def _written(snapshot: Snapshot, stepping: Stepping, past: Past, isolation: Isol
     return Plan(
         cut_off=tuple(one.id for one in stepping.cut_off if not one.is_new),
         superseded=tuple(one.id for one in touched if one.superseded and not one.is_new),
-        writes=tuple(_write(snapshot, one, past) for one in touched),
+        writes=tuple(write_of(snapshot, one, past) for one in touched),
         items={one.id: one.opened.items for one in touched if one.opened and one.opened.items},
         leaves=tuple(_leaves(snapshot, touched, isolation)),
         end=next((_end(one) for one in touched if one.parent is None and not one.superseded), None),
@@ -152,92 +150,3 @@ def _place(run_id: RunId, leaf: Instance) -> LeafPlace:
             )
         member = fan_out
     return LeafPlace(run_id=run_id, node_id=leaf.id)
-
-
-def _write(snapshot: Snapshot, one: Instance, past: Past) -> NodeWrite:
-    row, node, outcome, tally = past.row(one), one.node, one.outcome, one.tally
-    before = past.row(one.before) if one.before else None
-    deadline_at = row.deadline_at if row else before.deadline_at if before else None
-    if snapshot.resume is not None:
-        deadline_at = None
-    is_timed = outcome is None and deadline_at is None and not one.fell_back
-    timed = is_timed and node.timeout_s is not None
-    wakes_in = _wakes_in(one)
-    until = one.work.until if isinstance(one.work, WaitWork) else None
-    written = Row(
-        id=one.id,
-        run_id=snapshot.run_id,
-        parent_id=one.parent.id if one.parent else None,
-        index=one.index,
-        path=one.path,
-        type=node.type,
-        name=node.id,
-        frame_id=one.frame.id,
-        attempt=one.attempt,
-        status=_status(one, row),
-        current=one.is_current,
-        opened=opened_row(one.opened) if one.opened else None,
-        total=tally.total if tally else 0,
-        begun=tally.begun if tally else 0,
-        ended=tally.ended if tally else 0,
-        done=tally.done if tally else 0,
-        bad=tally.bad if tally else 0,
-        fell_back=one.fell_back,
-        value=outcome.value if outcome and one.value_from is None else None,
-        value_id=_holder(one, past),
-        code=outcome.code if outcome else "",
-        message=outcome.message if outcome else "",
-        tolerated=outcome.tolerated if outcome else False,
-        send_id=_send_id(one, row),
-        signal=one.work.signal if isinstance(one.work, WaitWork) else row.signal if row else None,
-        wakes_at=until or (row.wakes_at if row and wakes_in is None and _still_waits(one) else None),
-        # What runs in its stead has all the time that its own node gives it.
-        deadline_at=None if one.fell_back else deadline_at,
-    )
-    span = timedelta(seconds=node.timeout_s) if timed and node.timeout_s else None
-    return NodeWrite(node=written, is_new=one.is_new, wakes_in=wakes_in, times_out_in=span)
-
-
-def _still_waits(one: Instance) -> bool:
-    """Whether a time that it waited for before is still to come."""
-    return one.outcome is None and not one.fell_back and not one.begun
-
-
-def _wakes_in(one: Instance) -> timedelta | None:
-    if one.outcome is not None:
-        return None
-    if one.delay_s and one.is_new:
-        return timedelta(seconds=one.delay_s)
-    if isinstance(one.work, WaitWork) and one.work.seconds is not None:
-        return timedelta(seconds=one.work.seconds)
-    join = getattr(one.node, "join", None)
-    if isinstance(join, BestEffort) and one.opened and one.begun:
-        return timedelta(seconds=join.best_effort_s)
-    return None
-
-
-def _status(one: Instance, row: Row | None) -> NodeStatus:
-    if one.outcome is not None:
-        return NodeStatus(one.outcome.status.value)
-    if one.opened is not None or one.fell_back:
-        return NodeStatus.OPEN
-    if one.work is not None:
-        return NodeStatus.RUNNING
-    return NodeStatus.DELAYED if one.delay_s or row is None else row.status
-
-
-def _send_id(one: Instance, row: Row | None) -> SendId | None:
-    if one.work is not None:
-        return SendId(one.id) if not isinstance(one.work, WaitWork) else None
-    return row.send_id if row else None
-
-
-def _holder(one: Instance, past: Past) -> NodeId | None:
-    """The node that has the value of this one, where that is not itself."""
-    held = one.value_from
-    if held is None:
-        return None
-    while held.value_from is not None:
-        held = held.value_from
-    row = past.row(held)
-    return row.value_id if row and row.value_id else held.id

@@ -21,9 +21,8 @@ def reopen(stepping: Stepping, instances: Iterable[Instance], resume: Resume) ->
     root = next((one for one in known if one.parent is None), None)
     if root is None or _is_well(root):
         return
-    target = next((one for one in known if one.path == resume.path), None) if resume.path else None
-    if resume.path and (target is None or _is_well(target)):
-        return
+    # Of a node that is well, or that there is not, nothing is to be mended: all else is, then.
+    target = next((one for one in known if one.path == resume.path and not _is_well(one)), None)
     _Reopening(stepping, resume, target).mend(root)
     stepping.go_on()
 

@@ -39,7 +39,7 @@ def begin_run(state: State, send: Send, new: NewRun) -> RunAdvance | None:
             paused_at=None,
             ended_at=None,
         )
-    elif known is None or known.status is RunStatus.OPEN:
+    elif known is None or known.status in (RunStatus.OPEN, RunStatus.DONE):
         note = ToolOutcome(call_id=new.call_id, status=CallStatus.FAILED, text=ALIVE_NOTE)
         state.end_calls(send.id, (note,))
         return None

@@ -59,6 +59,7 @@ def look(root, *, status=RunStatus.OPEN, error=None, paused=False, begun=True, t
         send_id=SendId("r"),
         call_id=CallId("c"),
         session_id=SessionId("s"),
+        owner_id=None,
         name="research",
         status=status,
         value=None,
