@@ -1,4 +1,4 @@
-"""``powerloop bench fanout``: what the leaves of a large workflow cost, and what is left of it to be resumed."""
+"""``powerloop bench fanout``: what the leaves of a large workflow cost, and what a resume of it does."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from powerloop.cli.bench_system import AGENT, Used, bench_system, warm_up
 from powerloop.cli.console import AsJson, Console
 from powerloop.client.loop import AsyncPowerLoop
 from powerloop.client.runs import RunHandle, RunResult
-from powerloop.kernel.workflows import Node, NodeStatus
+from powerloop.kernel.workflows import Node, NodeStatus, RunStatus
 from powerloop.settings import Settings
 from powerloop.workflow.policies import MAX_CONCURRENCY, MAX_FAN_OUT
 
@@ -22,8 +22,13 @@ _HUNDRED: Final = 100
 #: Which share of the leaves is done when the second run is cancelled.
 _CANCELLED_AT: Final = 0.9
 
+#: Of these, so many may run at once at most: with half of the rest in flight, the run can still be cut short.
+_HALF_THE_REST: Final = 0.05
+#: A run that ends before it is cancelled is of no use; how many are tried.
+_TRIES: Final = 5
+
 #: Seconds between two looks at a run that is to be cancelled.
-_LOOK_S: Final = 0.1
+_LOOK_S: Final = 0.02
 _TIMEOUT_S: Final = 1_800
 
 
@@ -68,7 +73,7 @@ def register(family: typer.Typer) -> None:
 
 
 def fanout(
-    leaves: Annotated[int, typer.Option("--leaves", min=20, max=MAX_FAN_OUT)] = 1_000,
+    leaves: Annotated[int, typer.Option("--leaves", min=_HUNDRED, max=MAX_FAN_OUT)] = 1_000,
     workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
     window: Annotated[
         int, typer.Option("--window", min=1, max=MAX_CONCURRENCY, help="Leaves that may run at once.")
@@ -86,17 +91,16 @@ def fanout(
 
 
 async def _measure(settings: Settings, leaves: int, workers: int, window: int) -> FanoutMeasured:
-    spec = _workflow(leaves, window)
     async with AsyncPowerLoop.from_env(settings) as loop:
         await warm_up(loop, workers)
         before = await Used.so_far(settings)
         began = time.perf_counter()
-        handle = await loop.start_workflow(spec)
+        handle = await loop.start_workflow(_workflow(leaves, window))
         _check(await handle.result(timeout=_TIMEOUT_S))
         run_s = time.perf_counter() - began
         used = (await Used.so_far(settings)).since(before)
         ends = sorted(_ended_at(leaf) for leaf in await _leaves_of(handle))
-        resumed = await _resumed(loop, spec, leaves)
+        resumed = await _resumed(loop, leaves, window)
     first, last = _apart_ms(ends[:_HUNDRED]), _apart_ms(ends[-_HUNDRED:])
     return FanoutMeasured(
         leaves=leaves,
@@ -113,18 +117,26 @@ async def _measure(settings: Settings, leaves: int, workers: int, window: int) -
     )
 
 
-async def _resumed(loop: AsyncPowerLoop, spec: dict[str, Any], leaves: int) -> Resumed:
-    handle = await loop.start_workflow(spec)
-    await _most_are_done(handle, int(leaves * _CANCELLED_AT))
-    await handle.cancel("to be resumed")
-    await handle.result(timeout=_TIMEOUT_S)
+async def _resumed(loop: AsyncPowerLoop, leaves: int, window: int) -> Resumed:
+    handle = await _cut_short(loop, leaves, window)
     before = await _leaves_of(handle)
     began = time.perf_counter()
     await loop.resume_run(handle.id)
     _check(await handle.result(timeout=_TIMEOUT_S))
     took = time.perf_counter() - began
-    after = await _leaves_of(handle)
-    return _counted(before, after, leaves, took)
+    return _counted(before, await _leaves_of(handle), leaves, took)
+
+
+async def _cut_short(loop: AsyncPowerLoop, leaves: int, window: int) -> RunHandle:
+    """A run that was cancelled when most of its leaves were done."""
+    spec = _workflow(leaves, min(window, int(leaves * _HALF_THE_REST)))
+    for _ in range(_TRIES):
+        handle = await loop.start_workflow(spec)
+        await _most_are_done(handle, int(leaves * _CANCELLED_AT))
+        await handle.cancel("to be resumed")
+        if (await handle.result(timeout=_TIMEOUT_S)).status is RunStatus.CANCELLED:
+            return handle
+    raise RuntimeError(f"{_TRIES} runs ended before they were cancelled.")
 
 
 def _counted(before: Sequence[Node], after: Sequence[Node], leaves: int, took_s: float) -> Resumed:
@@ -145,9 +157,13 @@ def _counted(before: Sequence[Node], after: Sequence[Node], leaves: int, took_s:
 
 async def _most_are_done(handle: RunHandle, goal: int) -> None:
     """Wait until so many leaves of the run are done."""
-    async with asyncio.timeout(_TIMEOUT_S):
-        while (root := await handle.tree()) is None or root.node.done < goal:
-            await asyncio.sleep(_LOOK_S)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < deadline:
+        root = await handle.tree()
+        if root and root.node.done >= goal:
+            return
+        await asyncio.sleep(_LOOK_S)
+    raise RuntimeError(f"the run did not have {goal} leaves done within {_TIMEOUT_S} seconds.")
 
 
 async def _leaves_of(handle: RunHandle) -> list[Node]:

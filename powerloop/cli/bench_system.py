@@ -1,4 +1,4 @@
-"""The system that ``powerloop bench`` measures: an embedded stack, workers and a beat, and what all of it uses."""
+"""The system that ``powerloop bench`` measures, an embedded stack with workers and a beat; what it uses."""
 
 import asyncio
 import tempfile

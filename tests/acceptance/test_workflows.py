@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from powerloop import ResultTimeout
 from powerloop.kernel.crash_points import CrashPoint
 from powerloop.testing.wire import WireProcess
 from powerloop.workflow import WorkflowSpec
@@ -189,7 +190,7 @@ async def test_two_hundred_programs_come_to_what_arithmetic_says_whoever_dies(lo
         program = Programs(random.Random(f"killed/{number}"), backoff_s=0.0).make()
         async with at_once:
             run = await loop.start_workflow(program)
-            return interpret(WorkflowSpec.parse(program)), await run.result(timeout=240)
+            return interpret(WorkflowSpec.parse(program)), await _ended(loop, run)
 
     killing = asyncio.create_task(_kill_at_random(system, chance, workers, spare, told))
     try:
@@ -204,6 +205,17 @@ async def test_two_hundred_programs_come_to_what_arithmetic_says_whoever_dies(lo
     assert not wrong
     kills = len(system.processes) - 5
     assert kills >= 3
+
+
+async def _ended(loop, run):
+    try:
+        return await run.result(timeout=150)
+    except ResultTimeout:
+        nodes = await loop._backend.store.workflows.nodes(run.id)
+        sends = [await loop.get_send(node.send_id) for node in nodes if node.send_id]
+        open_nodes = [(node.path, node.status, node.id) for node in nodes if not node.status.is_final]
+        open_sends = [one.send for one in sends if not one.send.status.is_final]
+        pytest.fail(f"{await run.run()} stands at {open_nodes}, {open_sends}")
 
 
 async def _kill_at_random(system, chance, workers, spare, told):

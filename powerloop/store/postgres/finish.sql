@@ -4,6 +4,9 @@
 -- under its lock, and so does an accept: whichever comes second sees the other. Either the accept finds
 -- itself next after `finished` and publishes, or `has_next` is true here and we do.
 --
+-- One instant for all of it: the order in which the parts of a statement run is not known, and the end of a
+-- leaf may wait for the row of its node, which a step of its run has locked.
+--
 -- Sends behind this one may have been cancelled. `ahead` looks, in the statement's snapshot, for the first
 -- that waits, and else for the last of all: what has ended in the snapshot stays ended, so `finished` may
 -- move up to there. It looks no further than 100 places: queues may be long, and each finish would read all
@@ -31,7 +34,7 @@ WITH held AS (
            ended_at = clock_timestamp()
       FROM held
      WHERE x.id = %(send_id)s AND x.session_id = held.id AND x.status = 'running'
-    RETURNING x.id, x.session_id, x.position, x.attempt
+    RETURNING x.id, x.session_id, x.position, x.attempt, x.ended_at
 ), ahead AS (
     SELECT coalesce(
         (SELECT x.position - 1 FROM powerloop.sends AS x
@@ -55,7 +58,7 @@ WITH held AS (
     INSERT INTO powerloop.messages (session_id, seq, role, content, send_id, epoch, metadata, created_at)
     SELECT mine.session_id, moved.seq - json_array_length(%(messages)s::json) + m.place,
            m.message ->> 'role', m.message -> 'content', mine.id, %(epoch)s, m.message -> 'metadata',
-           clock_timestamp()
+           mine.ended_at
       FROM mine CROSS JOIN moved
      CROSS JOIN json_array_elements(%(messages)s::json) WITH ORDINALITY AS m (message, place)
 ), ended AS (
@@ -63,7 +66,7 @@ WITH held AS (
        SET status = o.status,
            result = o.result,
            full_result = o.full_result,
-           ended_at = clock_timestamp()
+           ended_at = mine.ended_at
       FROM mine
      CROSS JOIN json_to_recordset(%(outcomes)s::json)
         AS o (id text, status text, result text, full_result text)
@@ -77,7 +80,7 @@ WITH held AS (
     SELECT mine.session_id, mine.id, %(last_round)s, mine.attempt,
            e.model, e.purpose, e.outcome, e.error_code, e.estimated,
            e.input_tokens, e.output_tokens, e.cached_tokens, e.cache_write_tokens, e.reasoning_tokens,
-           e.latency_ms, e.cost, clock_timestamp()
+           e.latency_ms, e.cost, mine.ended_at
       FROM mine
      CROSS JOIN json_populate_recordset(NULL::powerloop.model_calls, %(entries)s::json) AS e
 ), withdrawn AS (
