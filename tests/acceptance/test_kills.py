@@ -60,6 +60,25 @@ while not gate.exists():
 TOOLS = ("look", "book", "charge")
 SESSIONS = 30
 SENDS = 10
+#: Runs of a workflow beside them, whose leaves only talk.
+RUNS = 5
+NOTES = {
+    "name": "notes",
+    "root": {
+        "type": "foreach",
+        "as": "page",
+        "items": list(range(6)),
+        "max_concurrency": 2,
+        "body": {
+            "type": "sequence",
+            "steps": [
+                {"type": "agent", "id": "first", "agent": "clerk", "input": "note {{page}}"},
+                {"type": "agent", "id": "second", "agent": "clerk", "input": "{{first}}"},
+            ],
+        },
+    },
+}
+EXPECTED_NOTES = [f"You said: You said: note {page}" for page in range(6)]
 #: Two model calls per send, one send after another: the load lasts some fifteen seconds.
 LATENCY = timedelta(milliseconds=600)
 
@@ -130,10 +149,13 @@ async def test_random_kills_lose_no_send_keep_the_order_and_repeat_no_effect(
     system.start_beat(POWERLOOP_SWEEP_INTERVAL="0.2")
     crew = Crew(system, wire, world)
     conversations = await asyncio.gather(*(converse(loop, number) for number in range(SESSIONS)))
+    runs = [await loop.start_workflow(NOTES) for _ in range(RUNS)]
     killing = asyncio.create_task(kill_at_random(crew, chance))
     sends = [send for conversation in conversations for send in conversation]
     results = await asyncio.gather(*(send.result(timeout=60) for send in sends))
+    notes = await asyncio.gather(*(run.result(timeout=60) for run in runs))
     killing.cancel()
+    assert [note.value for note in notes] == [EXPECTED_NOTES] * RUNS
     assert Counter(result.status for result in results) == {SendStatus.COMPLETED: SESSIONS * SENDS}
     for number, conversation in enumerate(conversations):
         await check_log(loop, number, conversation)
