@@ -38,7 +38,7 @@ def register_tasks(app: Celery, lifecycle: WorkerLifecycle) -> None:
     @app.task(name=WORKFLOW_TASK, base=CoroutineTask, shared=False)  # type: ignore[untyped-decorator]
     async def advance(message_id: str) -> None:
         """Have a run take note of what has happened to it."""
-        await lifecycle.runtime.runs.advance(run_of(message_id))
+        await lifecycle.runtime.runs.move_on(run_of(message_id))
 
     @app.task(name=ENQUEUE_TASK, base=CoroutineTask, bind=True, shared=False)  # type: ignore[untyped-decorator]
     async def enqueue(task: Task, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - what the wire brings

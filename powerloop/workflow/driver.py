@@ -65,6 +65,15 @@ class RunDriver:
         finally:
             del self._again[run_id]
 
+    async def move_on(self, run_id: RunId) -> None:
+        """`advance`. Whatever goes wrong, the rows are there, and the sweeper tries again."""
+        try:
+            await self.advance(run_id)
+        except StoreUnavailable as error:
+            logger.warning("run not moved on", extra={"run_id": run_id, "error": str(error)})
+        except Exception:
+            logger.exception("run not moved on", extra={"run_id": run_id})
+
     async def _step(self, run_id: RunId) -> bool:
         """Take one step; whether another is to be tried."""
         passing(CrashPoint.BEFORE_ADVANCE)
@@ -99,7 +108,7 @@ class DrivingDispatcher:
         published = await self._dispatcher.publish(others)
         for one in activations:
             if one.kind is Kind.WORKFLOW:
-                await self._advance(run_of(one.id))
+                await self._driver.move_on(run_of(one.id))
         return published
 
     async def backlog(self, queues: Collection[QueueName]) -> Mapping[Lane, int] | None:
@@ -107,12 +116,3 @@ class DrivingDispatcher:
 
     async def close(self) -> None:
         await self._dispatcher.close()
-
-    async def _advance(self, run_id: RunId) -> None:
-        """Move it on. Whatever goes wrong, the rows are there, and the sweeper tries again."""
-        try:
-            await self._driver.advance(run_id)
-        except StoreUnavailable as error:
-            logger.warning("run not moved on", extra={"run_id": run_id, "error": str(error)})
-        except Exception:
-            logger.exception("run not moved on", extra={"run_id": run_id})
