@@ -1,27 +1,31 @@
 """``powerloop workflow run``, ``show`` and ``list``: runs of workflows, and what became of them."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from powerloop.cli.connect import with_loop
 from powerloop.cli.console import AsJson, Console
-from powerloop.cli.json_given import input_given, read_text
+from powerloop.cli.json_given import input_given
 from powerloop.cli.node_words import span
 from powerloop.cli.run_following import RunFollower, look_at, say_end, value_text
 from powerloop.cli.run_look import RunLook
 from powerloop.cli.run_rows import look_row, node_row, run_row
 from powerloop.cli.run_view import run_view
 from powerloop.cli.sessions import json_object
+from powerloop.cli.stored_workflows import source
 from powerloop.client.loop import AsyncPowerLoop
 from powerloop.kernel.clock import SystemClock
 from powerloop.kernel.workflows import RunStatus, WorkflowRun
-from powerloop.workflow import WorkflowSpec
 
 COLUMNS = ("id", "name", "status", "created_at", "time", "outcome")
 
-FileArgument = Annotated[Path, typer.Argument(help="A JSON file; - for standard input.")]
+WhatArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|NAME", help="A JSON file, - for standard input, or a stored workflow: NAME, NAME@3."
+    ),
+]
 RunArgument = Annotated[str, typer.Argument(help="The run's id.", metavar="RUN")]
 
 #: Characters of a value that are shown unless it is asked for.
@@ -37,7 +41,7 @@ def register(family: typer.Typer) -> None:
 
 
 def run(
-    file: FileArgument,
+    what: WhatArgument,
     given: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +64,7 @@ def run(
     change of a node, and how the run ended.
     """
     console = Console.output(as_json)
-    spec, value, fields = _spec(file), input_given(given), json_object(metadata, "--metadata")
+    spec, value, fields = source(what), input_given(given), json_object(metadata, "--metadata")
 
     async def work(loop: AsyncPowerLoop) -> RunLook | None:
         handle = await loop.start_workflow(
@@ -114,20 +118,6 @@ def list_(
     found = with_loop(lambda loop: loop.list_runs(status=status, name=name, limit=limit))
     rows = [run_row(one) if as_json else _cells(one) for one in found]
     Console.output(as_json).rows(COLUMNS, rows, empty="No runs.")
-
-
-def _spec(file: Path) -> str:
-    """The workflow in the file, as its text.
-
-    Raises:
-        InvalidInput: it cannot be read.
-        WorkflowInvalid: it is no object.
-    """
-    text = read_text(file)
-    if not text.lstrip().startswith("{"):
-        # It is not to be taken for the name of a stored workflow: the parser refuses it, in words.
-        WorkflowSpec.parse(text)
-    return text
 
 
 def _end(console: Console, look: RunLook) -> None:

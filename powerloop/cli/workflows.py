@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from powerloop.cli import workflow_runs, workflow_steering
+from powerloop.cli import stored_workflows, workflow_runs, workflow_steering
 from powerloop.cli.console import AsJson, Console
 from powerloop.cli.json_given import input_given, read_text
-from powerloop.cli.workflow_runs import FileArgument
+from powerloop.cli.stored_workflows import FileArgument
 from powerloop.client.app import load_app
 from powerloop.kernel.errors import WorkflowInvalid
 from powerloop.workflow import AUTHORING_GUIDE, WorkflowSpec, dry_run, workflow_schema
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add the family to the tree."""
     workflow_runs.register(workflow)
     workflow_steering.register(workflow)
+    stored_workflows.register(workflow)
     app.add_typer(workflow)
 
 

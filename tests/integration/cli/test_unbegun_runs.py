@@ -118,3 +118,15 @@ def test_an_input_is_json_a_file_or_a_text(powerloop, written, tmp_path):
     }.items():
         done = powerloop("workflow", "dry-run", file, "--input", given)
         assert f"echo ← {told}" in done.stdout
+
+
+def test_a_workflow_is_stored_by_name_and_run_by_it(run, powerloop, system, written):
+    assert run("workflow", "stored") == []
+    [first] = run("workflow", "save", written("shop", FIRST), "--note", "the first")
+    assert (first["name"], first["version"], first["note"]) == ("shop", 1, "the first")
+    assert run("workflow", "save", written("shop", FIRST))[0]["version"] == 1
+    assert run("workflow", "save", written("shop", FIRST, {**FIRST, "id": "second"}))[0]["version"] == 2
+    assert [one["version"] for one in run("workflow", "stored", "shop")] == [2, 1]
+    assert run("workflow", "run", "shop@1")[0]["status"] == "open"
+    refused = powerloop("workflow", "run", "shpo", **system)
+    assert (refused.returncode, "shop" in refused.stderr) == (2, True)

@@ -96,7 +96,11 @@ class Programs:
     def _parallel(self, depth: int, known: list[str]) -> dict[str, Any]:
         branches = [self._node(depth - 1, known) for _ in range(self._random.randint(1, 3))]
         window = {"max_concurrency": self._random.randint(1, 3)} if self._random.random() < 0.5 else {}
-        return {"branches": branches, "join": self._random.choice(["all", {"best_effort_s": 900.0}]), **window}
+        return {
+            "branches": branches,
+            "join": self._random.choice(["all", {"best_effort_s": 900.0}]),
+            **window,
+        }
 
     def _foreach(self, depth: int, known: list[str]) -> dict[str, Any]:
         self._count += 1
