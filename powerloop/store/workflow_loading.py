@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, assert_never
 
-from sqlalchemy import ColumnElement, and_, exists, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, literal, or_, select, update
 
 from powerloop.kernel.ids import NodeId, RunId
 from powerloop.kernel.planning import (
@@ -22,13 +22,20 @@ from powerloop.kernel.planning import (
     ValuesNeed,
     Woken,
 )
+from powerloop.kernel.sends import Send
 from powerloop.kernel.workflows import Node, NodeStatus
-from powerloop.store.acceptance import SENDS
 from powerloop.store.columns import now
 from powerloop.store.database import Row, Run
 from powerloop.store.lateness import ago
 from powerloop.store.rows import send_of
-from powerloop.store.schema import sends, workflow_inbox, workflow_items, workflow_nodes, workflow_runs
+from powerloop.store.schema import (
+    sends,
+    sessions,
+    workflow_inbox,
+    workflow_items,
+    workflow_nodes,
+    workflow_runs,
+)
 from powerloop.store.workflow_rows import NODE_COLUMNS, json_of, node_of
 
 #: Ends that one step takes note of.
@@ -55,9 +62,21 @@ def _of_run(table: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]
     return exists().where(table.c.run_id == workflow_runs.c.id, *conditions).correlate(workflow_runs)
 
 
-#: A run, what it is at, and the send that drives it, as `send_of` reads it.
+def _sends_without(*large: str) -> Select[Any]:
+    """Sends as `slim_send_of` reads them: without columns that may be large, and are not asked for."""
+    columns = (column for column in sends.c if column.name not in large)
+    return select(*columns, sessions.c.agent, sessions.c.spec).join(sessions)
+
+
+def slim_send_of(row: Row) -> Send:
+    """The send of a row that lacks its content, or its output."""
+    return send_of({"content": "[]", "output": "[]", **row})
+
+
+#: A run, what it is at, and the send that drives it. The input of that send has the whole workflow in it.
 HEAD: Final = (
-    SENDS.add_columns(
+    _sends_without("content", "output")
+    .add_columns(
         workflow_runs.c.id.label("run_id"),
         workflow_runs.c.call_id.label("run_call_id"),
         workflow_runs.c.status.label("run_status"),
@@ -72,6 +91,9 @@ HEAD: Final = (
     # The send of a run is one row; its own table is joined last.
     .join(workflow_runs, workflow_runs.c.send_id == sends.c.id)
 )
+
+
+_ENDED: Final = _sends_without("content")
 
 
 async def happened(run: Run, head: Row, *, is_open: bool) -> list[NodeEvent]:
@@ -133,9 +155,9 @@ async def load(run: Run, run_id: RunId, need: Need, loaded: Loaded) -> None:
 
 async def _landed(run: Run, run_id: RunId) -> Sequence[Landed]:
     # The send of a leaf goes by the id of its node.
-    landed = SENDS.join(workflow_nodes, _nodes.id == sends.c.id).where(_nodes.run_id == run_id, LANDED)
-    rows = await run(landed.order_by(sends.c.ended_at, sends.c.id).limit(BATCH))
-    return [Landed(node_id=row["id"], send=send_of(row)) for row in rows]
+    ended = _ENDED.join(workflow_nodes, _nodes.id == sends.c.id).where(_nodes.run_id == run_id, LANDED)
+    rows = await run(ended.order_by(sends.c.ended_at, sends.c.id).limit(BATCH))
+    return [Landed(node_id=row["id"], send=slim_send_of(row)) for row in rows]
 
 
 async def _taken(run: Run, run_id: RunId, said: Sequence[Row]) -> list[NodeEvent]:

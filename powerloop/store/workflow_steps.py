@@ -31,10 +31,9 @@ from powerloop.store.portable.acceptance import accept_in
 from powerloop.store.portable.locking import lock_session
 from powerloop.store.portable.writing import end_calls
 from powerloop.store.resolving import wake
-from powerloop.store.rows import send_of
 from powerloop.store.schema import workflow_items, workflow_nodes, workflow_runs
 from powerloop.store.workflow_leaves import start_leaves
-from powerloop.store.workflow_loading import BATCH, HEAD, chain, happened, load
+from powerloop.store.workflow_loading import BATCH, HEAD, chain, happened, load, slim_send_of
 from powerloop.store.workflow_rows import new_node_row, node_row, resume_of, resume_row
 
 _nodes = workflow_nodes.c
@@ -44,7 +43,7 @@ _FINAL: Final = [status.value for status in NodeStatus if status.is_final]
 async def step(run: Run, run_id: RunId, planner: Planner) -> Advanced:
     """As `Workflows.advance`, the session of the run being locked."""
     head = (await run(HEAD.where(workflow_runs.c.id == run_id)))[0]
-    send, is_open = send_of(head), head["run_status"] == RunStatus.OPEN.value
+    send, is_open = slim_send_of(head), head["run_status"] == RunStatus.OPEN.value
     if head["run_paused_at"] is not None or (is_open and not _goes_on(send)):
         return Advanced()
     events = await happened(run, head, is_open=is_open)
@@ -163,6 +162,6 @@ async def _tell_owner(run: Run, head: Row, end: RunEnd) -> list[Send]:
     owner = await lock_session(run, head["run_owner_id"]) if head["run_owner_id"] else None
     if owner is None or owner.status is SessionStatus.CLOSED:
         return []
-    report = report_of(head["run_id"], head["run_name"], end, owner.id, send_of(head))
+    report = report_of(head["run_id"], head["run_name"], end, owner.id, slim_send_of(head))
     accepted = await accept_in(run, owner, checked_send(report))
     return [accepted.send] if accepted.is_head else []

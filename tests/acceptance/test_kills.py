@@ -15,7 +15,7 @@ from powerloop import AsyncPowerLoop, SendHandle, SendStatus
 from powerloop.testing.wire import Reply, WireCall, WireProcess
 from powerloop.testing.world import WorldProcess
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine")]
+pytestmark = [pytest.mark.acceptance, pytest.mark.takes("machine"), pytest.mark.timeout(300)]
 
 APP = '''
 import os, time
@@ -152,8 +152,8 @@ async def test_random_kills_lose_no_send_keep_the_order_and_repeat_no_effect(
     runs = [await loop.start_workflow(NOTES) for _ in range(RUNS)]
     killing = asyncio.create_task(kill_at_random(crew, chance))
     sends = [send for conversation in conversations for send in conversation]
-    results = await asyncio.gather(*(send.result(timeout=60) for send in sends))
-    notes = await asyncio.gather(*(run.result(timeout=60) for run in runs))
+    results = await asyncio.gather(*(send.result(timeout=150) for send in sends))
+    notes = await asyncio.gather(*(run.result(timeout=150) for run in runs))
     killing.cancel()
     assert [note.value for note in notes] == [EXPECTED_NOTES] * RUNS
     assert Counter(result.status for result in results) == {SendStatus.COMPLETED: SESSIONS * SENDS}

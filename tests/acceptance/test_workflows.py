@@ -187,7 +187,7 @@ async def test_two_hundred_programs_come_to_what_arithmetic_says_whoever_dies(lo
     at_once, results = asyncio.Semaphore(20), {}
 
     async def ran(number):
-        program = Programs(random.Random(f"killed/{number}"), backoff_s=0.0).make()
+        program = Programs(random.Random(f"killed/{number}"), backoff_s=0.0, depth=3).make()
         async with at_once:
             run = await loop.start_workflow(program)
             results[number] = interpret(WorkflowSpec.parse(program)), await _ended(loop, run)

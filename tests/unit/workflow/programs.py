@@ -47,15 +47,21 @@ class Programs:
     Args:
         random: Draws them.
         backoff_s: Between two attempts at a node.
+        depth: How many nodes they have in each other at most.
     """
 
-    def __init__(self, random: Random, *, backoff_s: float = 1.0) -> None:
+    def __init__(self, random: Random, *, backoff_s: float = 1.0, depth: int = 4) -> None:
         self._random = random
+        self._depth = depth
         self._backoff_s = backoff_s
         self._count = 0
 
     def make(self) -> dict[str, Any]:
-        return {"name": "program", "input": self._random.randint(1, 9), "root": self._node(4, [INPUT])}
+        return {
+            "name": "program",
+            "input": self._random.randint(1, 9),
+            "root": self._node(self._depth, [INPUT]),
+        }
 
     def _node(self, depth: int, known: list[str]) -> dict[str, Any]:
         kinds = (
