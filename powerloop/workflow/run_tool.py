@@ -1,5 +1,6 @@
 """The tool by which our own agent runs a workflow: its call waits for the run."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -56,7 +57,8 @@ class RunTool:
                 value=arguments.get("value"),
             )
             return RunWorkflow(spec=None, run_id=RunId(arguments["run_id"]), resume=resume)
-        spec = WorkflowSpec.parse(arguments["workflow"])
+        # Not on the event loop, which others run on: the largest workflow takes most of a second.
+        spec = await asyncio.to_thread(WorkflowSpec.parse, arguments["workflow"])
         owner = arguments.get("owner")
         return RunWorkflow(
             spec=spec.to_json(),

@@ -16,14 +16,23 @@ from powerloop.testing.wire import Reply, WireProcess
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
-APP = """
-from powerloop import Agent, ModelSettings
-from powerloop.llm.script import Script, Turn
+APP = '''
+import os
 
+from powerloop import Agent, ModelSettings, tool
+from powerloop.llm.script import Script, ScriptedCall, Turn
+
+@tool(effect="read")
+async def look() -> str:
+    """Say which process this is, and what it knows."""
+    return f"{os.getpid()} {os.environ.get('SECRET', 'none')}"
+
+spying = Script(turns=(Turn(calls=(ScriptedCall(name="look"),)), Turn(text="$result")))
+spy = Agent(name="spy", model="scripted:spying", tools=[look])
 echo = Agent(name="echo", model="scripted:echo")
 slow = Agent(name="slow", model="openai:gpt-test")
 thrifty = Agent(name="thrifty", model="openai:gpt-test", settings=ModelSettings(max_output_tokens=5))
-"""
+'''
 
 
 def say(name, text, **more):
@@ -91,6 +100,18 @@ async def test_a_fan_out_stops_at_its_budget(loop, system):
         assert failed == {"budget.budget"}
         assert used <= 11 * each
         assert len(wire.requests()) <= 11
+
+
+async def test_an_isolated_leaf_runs_in_a_process_of_its_own_that_sees_no_secrets(loop, system):
+    system.add_app("slots", APP)
+    worker = system.start_worker(POWERLOOP_APP="slots", SECRET="hush")
+    leaf = {"type": "agent", "id": "spy", "agent": "spy", "input": "look"}
+    branches = [{**leaf, "isolation": "process"}, {**leaf, "id": "open"}]
+    run = await loop.start_workflow({"name": "w", "root": {"type": "parallel", "branches": branches}})
+    result = await run.result(timeout=60)
+    assert result.value["open"] == f"{worker.pid} hush"
+    pid, secret = result.value["spy"].split(" ")
+    assert (secret, pid == str(worker.pid)) == ("none", False)
 
 
 STATES = {

@@ -141,6 +141,15 @@ async def test_a_timeout_fails_the_node_and_lets_go_of_all_below(runs):
     assert await runs.paths(run_id) == ["root.steps[1]"]
 
 
+async def test_a_person_who_does_not_answer_in_time_is_taken_to_have_said_the_default(runs):
+    ask = {"type": "human", "id": "h", "prompt": "?", "timeout_s": 0.05, "default": {"go": True}}
+    run_id = await runs.start_root(ask)
+    (question,) = runs.open.values()
+    await until_due(runs, run_id)
+    assert runs.unwanted == [question.id]
+    assert await ended(runs, run_id) == (RunStatus.DONE, {"go": True}, "")
+
+
 async def test_best_effort_takes_what_is_there_when_its_time_is_over(runs):
     run_id = await runs.start_root(parallel(leaf("a"), leaf("b"), join={"best_effort_s": 0.5}))
     await runs.said(run_id, "root.branches[0]", "x")
