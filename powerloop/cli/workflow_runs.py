@@ -114,7 +114,7 @@ def list_(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List runs that a worker has begun, latest first."""
+    """List runs, latest first."""
     found = with_loop(lambda loop: loop.list_runs(status=status, name=name, limit=limit))
     rows = [run_row(one) if as_json else _cells(one) for one in found]
     Console.output(as_json).rows(COLUMNS, rows, empty="No runs.")

@@ -9,17 +9,18 @@ from uuid import UUID, uuid5
 
 from uuid6 import uuid7
 
+from powerloop.client.choices import chosen
 from powerloop.client.publishing import published
 from powerloop.client.runs import RunHandle
 from powerloop.client.stored_workflows import runnable
 from powerloop.client.verbs import Verbs
 from powerloop.kernel.dispatch import Ready
 from powerloop.kernel.errors import InvalidInput, RunAlive, RunNotFound, SessionNotFound
-from powerloop.kernel.ids import RunId, SendId, SessionId
+from powerloop.kernel.ids import CallId, RunId, SendId, SessionId
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.queues import MAX_PRIORITY
-from powerloop.kernel.sends import NewSend, Send
+from powerloop.kernel.sends import NewSend, Send, SendStatus
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.workflows import RUNNER, Resume, RunAdvance, RunStatus, WorkflowRun
 from powerloop.workflow.run_tool import resume_text, start_text
@@ -27,6 +28,8 @@ from powerloop.workflow.spec import WorkflowSpec
 
 #: Seconds between two looks at a run that is to go on.
 _LOOK_S: Final = 0.05
+
+_NOT_BEGUN: Final = (SendStatus.QUEUED, SendStatus.RUNNING)
 
 _NAMESPACE: Final = UUID("5a2c6f0e-93f4-4b0c-8a5e-1b8a0d3f6c77")
 
@@ -102,15 +105,24 @@ class WorkflowVerbs(Verbs):
     async def list_runs(
         self, *, status: RunStatus | str | None = None, name: str | None = None, limit: int = 100
     ) -> Sequence[WorkflowRun]:
-        """Runs that some worker has begun, latest first.
+        """Runs, latest first: those that no worker has begun yet are open too.
 
         Args:
             status: Only those in this state.
             name: Only those of workflows of this name.
             limit: At most so many.
         """
-        wanted = None if status is None else RunStatus(status)
-        return await self._backend.store.workflows.list(status=wanted, name=name, limit=limit)
+        wanted = None if status is None else chosen(RunStatus, status, "state of a run")
+        store = self._backend.store
+        waiting: Sequence[Send] = ()
+        if wanted in (None, RunStatus.OPEN):
+            # Looked at first: one that is begun meanwhile is found below.
+            waiting = await store.sends.list(agent=RUNNER, status=_NOT_BEGUN, limit=limit)
+        begun = await store.workflows.list(status=wanted, name=name, limit=limit)
+        known = {run.id for run in begun}
+        unbegun = [_unbegun(send) for send in waiting if send.position == 1 and send.id not in known]
+        listed = [*begun, *(run for run in unbegun if name in (None, run.name))]
+        return sorted(listed, key=lambda run: (run.created_at, run.id), reverse=True)[:limit]
 
     async def pause_run(self, run_id: str) -> WorkflowRun:
         """Have no further node of the run begin, and no leaf be claimed. What runs goes on to its end, or
@@ -228,6 +240,25 @@ class WorkflowVerbs(Verbs):
 
     def _run_handle(self, send: Send) -> RunHandle:
         return RunHandle(send, self._backend, self._watcher, self._canceller)
+
+
+def _unbegun(send: Send) -> WorkflowRun:
+    """The run that a worker will begin with the send."""
+    return WorkflowRun(
+        id=RunId(send.id),
+        send_id=send.id,
+        call_id=CallId(""),
+        session_id=send.session_id,
+        owner_id=None,
+        name=str(send.metadata.get("workflow", "")),
+        status=RunStatus.OPEN,
+        value=None,
+        code="",
+        message="",
+        created_at=send.created_at,
+        paused_at=None,
+        ended_at=None,
+    )
 
 
 def _budget_of(spec: WorkflowSpec) -> Budget | None:

@@ -32,7 +32,8 @@ def test_a_run_that_no_worker_has_begun_is_shown_and_cancelled(run, powerloop, s
     for verb in (("pause", run_id), ("signal", run_id, "go"), ("skip", run_id, "root")):
         refused = powerloop("workflow", *verb, **system)
         assert (refused.returncode, f"sends explain {run_id}" in refused.stderr) == (2, True)
-    assert run("workflow", "list") == []
+    assert [(one["id"], one["status"]) for one in run("workflow", "list")] == [(run_id, "open")]
+    assert run("workflow", "list", "--status", "done") == []
     assert run("workflow", "cancel", run_id)[0]["effect"] == "cancelled"
     [ended] = run("workflow", "show", run_id, "--follow", code=1)
     assert (ended["status"], ended["error_code"]) == ("cancelled", "workflow.cancelled")

@@ -160,7 +160,7 @@ async def test_a_person_answers_in_the_middle_of_a_run(loop, eventually):
 async def test_a_pause_keeps_what_follows_from_beginning(loop, eventually):
     steps = [{"type": "wait", "signal": "go"}, {"type": "agent", "id": "a", "agent": "calc", "input": "x"}]
     run = await loop.start_workflow({"name": "w", "root": {"type": "sequence", "steps": steps}})
-    await eventually(run.run, "it has begun")
+    await eventually(run.tree, "it has begun")
     assert (await loop.pause_run(run.id)).paused_at is not None
     await run.signal("go")
     await asyncio.sleep(0.05)
