@@ -119,7 +119,7 @@ class WorkflowVerbs(Verbs):
             # Looked at first: one that is begun meanwhile is found below.
             waiting = await store.sends.list(agent=RUNNER, status=_NOT_BEGUN, limit=limit)
         begun = await store.workflows.list(status=wanted, name=name, limit=limit)
-        known = {run.id for run in begun}
+        known: set[str] = {run.id for run in begun}
         unbegun = [_unbegun(send) for send in waiting if send.position == 1 and send.id not in known]
         listed = [*begun, *(run for run in unbegun if name in (None, run.name))]
         return sorted(listed, key=lambda run: (run.created_at, run.id), reverse=True)[:limit]
