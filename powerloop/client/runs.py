@@ -185,8 +185,4 @@ def _unbegun(run_id: RunId, send: Send) -> RunResult:
 
 def _cancelled(send: Send) -> SendError:
     """Why the run was cut short."""
-    if send.cancel is not None:
-        return SendError(code=CANCELLED, message=send.cancel.reason)
-    if send.error is not None:
-        return send.error
-    return SendError(code=f"budget.{send.stop_reason}", message="its budget, or its time, was used up")
+    return SendError(code=CANCELLED, message=send.cancel.reason if send.cancel else "")

@@ -16,7 +16,7 @@ from powerloop.kernel.ids import CallId, NodeId, RunId, SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.sends import NewSend, Send
+from powerloop.kernel.sends import NewSend, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.suspension import NewChild
 from powerloop.kernel.workflows import Node, Resume, RunStatus
 
@@ -24,6 +24,8 @@ _NAMESPACE: Final = UUID("c6a0f7b4-7d0e-4e7b-8a1c-2f4b9d5e6a38")
 
 #: The code of a run that was cancelled.
 CANCELLED: Final = "workflow.cancelled"
+#: The code of what did not come to its end, for no other reason that is known.
+INCOMPLETE: Final = "workflow.incomplete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,16 @@ class Plan:
     leaves: tuple[NewChild, ...] = ()
     #: Set with the end of the root.
     end: RunEnd | None = None
+
+
+def cut_short(status: SendStatus, stop_reason: StopReason | None, error: SendError | None) -> RunEnd:
+    """How a run ends whose send ends without it: it is cancelled if that is, and has failed otherwise."""
+    if status is SendStatus.CANCELLED:
+        return RunEnd(status=RunStatus.CANCELLED)
+    if error is not None:
+        return RunEnd(status=RunStatus.FAILED, code=error.code, message=error.message)
+    code = f"budget.{stop_reason}" if stop_reason is StopReason.BUDGET else INCOMPLETE
+    return RunEnd(status=RunStatus.FAILED, code=code, message="its budget, or its time, was used up")
 
 
 def report_of(run_id: RunId, name: str, end: RunEnd, owner_id: SessionId, send: Send) -> NewSend:

@@ -48,9 +48,9 @@ class RunStatus(StrEnum):
     OPEN = "open"
     #: Its root came to a value.
     DONE = "done"
-    #: Its root failed.
+    #: Its root failed, or its time or budget was used up.
     FAILED = "failed"
-    #: Its send ended without it: it was cancelled, or its time was over.
+    #: Its send was cancelled.
     CANCELLED = "cancelled"
 
 

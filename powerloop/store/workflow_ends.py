@@ -5,6 +5,7 @@ from sqlalchemy import insert, literal, select, update
 from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.ids import SendId
 from powerloop.kernel.jsontypes import clean_text
+from powerloop.kernel.planning import RunEnd
 from powerloop.kernel.sends import Lineage, Send
 from powerloop.kernel.workflows import NewRun, NodeStatus, RunAdvance, RunStatus
 from powerloop.store.columns import now
@@ -52,10 +53,15 @@ async def begin_run(run: Run, send: Send, new: NewRun) -> RunAdvance | None:
     return RunAdvance(run_id=new.run_id, name=rows[0]["name"], priority=send.priority)
 
 
-async def stop_runs(run: Run, send_id: SendId) -> None:
+async def stop_runs(run: Run, send_id: SendId, end: RunEnd) -> None:
     """End the runs of a send that ends without them. Their leaves are found as those that nobody wants."""
     stopped = update(workflow_runs).where(workflow_runs.c.send_id == send_id, _OPEN)
-    values = {"status": RunStatus.CANCELLED.value, "ended_at": now()}
+    values = {
+        "status": end.status.value,
+        "ended_at": now(),
+        "code": end.code,
+        "message": clean_text(end.message),
+    }
     for row in await run(stopped.values(values).returning(workflow_runs.c.id)):
         of_run = (workflow_nodes.c.run_id == row["id"], workflow_nodes.c.status.not_in(_FINAL))
         cancelled = {"status": NodeStatus.CANCELLED.value, "ended_at": now()}

@@ -8,6 +8,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
+from powerloop.kernel.planning import CANCELLED, INCOMPLETE
 from powerloop.kernel.sends import Send, SendStatus, StopReason
 from powerloop.mending.schema_problems import problems_of
 from powerloop.mending.words import explain
@@ -16,8 +17,6 @@ from powerloop.workflow.spec import AgentNode, HumanNode, Node
 
 #: The codes of leaves that did not come to a value.
 OUTPUT_INVALID: Final = "workflow.output_invalid"
-INCOMPLETE: Final = "workflow.incomplete"
-CANCELLED: Final = "workflow.cancelled"
 
 _WHY: Final[Mapping[StopReason | None, str]] = {
     StopReason.ROUND_LIMIT: "its rounds were used up",

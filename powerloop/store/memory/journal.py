@@ -10,6 +10,7 @@ from powerloop.kernel.ids import CallId, Epoch, SendId, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage, Role
+from powerloop.kernel.planning import cut_short
 from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendStatus
 from powerloop.kernel.sessions import Session
@@ -132,7 +133,7 @@ class MemoryJournal:
         self._state.end_calls(send.id, ending.outcomes)
         self._state.withdraw(send.id)
         stop_tasks(self._state, send.id)
-        stop_runs(self._state, send.id)
+        stop_runs(self._state, send.id, cut_short(ending.status, ending.stop_reason, ending.error))
         self._state.enter(send, last_round(ending), ending.entries)
         settle(self._state, fence, ending.entries)
         self._state.sends[send.id] = replace(

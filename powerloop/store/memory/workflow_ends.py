@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from powerloop.kernel.calls import CallStatus, ToolOutcome
 from powerloop.kernel.ids import SendId
+from powerloop.kernel.planning import RunEnd
 from powerloop.kernel.sends import Send
 from powerloop.kernel.workflows import (
     LeafPlace,
@@ -51,13 +52,13 @@ def begin_run(state: State, send: Send, new: NewRun) -> RunAdvance | None:
     return RunAdvance(run_id=driven.id, name=driven.name, priority=send.priority)
 
 
-def stop_runs(state: State, send_id: SendId) -> None:
+def stop_runs(state: State, send_id: SendId, end: RunEnd) -> None:
     """End the runs of a send that ends without them."""
     now = state.clock.now()
     for run in list(state.runs.values()):
         if run.send_id != send_id or run.status is not RunStatus.OPEN:
             continue
-        state.runs[run.id] = replace(run, status=RunStatus.CANCELLED, ended_at=now)
+        state.runs[run.id] = replace(run, status=end.status, code=end.code, message=end.message, ended_at=now)
         for node in list(state.nodes.values()):
             if node.run_id == run.id and not node.status.is_final:
                 state.nodes[node.id] = replace(node, status=NodeStatus.CANCELLED, ended_at=now)

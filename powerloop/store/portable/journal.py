@@ -11,6 +11,7 @@ from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage, Role
+from powerloop.kernel.planning import cut_short
 from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send, SendStatus
 from powerloop.kernel.sessions import Session
@@ -174,7 +175,7 @@ class PortableJournal:
             await end_calls(run, send.id, ending.outcomes)
             await withdraw(run, send.id)
             await stop_tasks(run, send.id)
-            await stop_runs(run, send.id)
+            await stop_runs(run, send.id, cut_short(ending.status, ending.stop_reason, ending.error))
             await bill(run, send, last_round(ending), ending.entries)
             next_head = await advance(run, session)
             parent = await tell_parent(run, await _send(run, send.id)) if lineage else None

@@ -97,7 +97,9 @@ WITH held AS (
      WHERE t.send_id = mine.id AND t.status IN ('queued', 'running')
 ), unfinished AS (
     UPDATE powerloop.workflow_runs AS r
-       SET status = 'cancelled',
+       SET status = %(run_status)s,
+           code = %(run_code)s,
+           message = %(run_message)s,
            ended_at = clock_timestamp()
       FROM mine
      WHERE r.send_id = mine.id AND r.status = 'open'

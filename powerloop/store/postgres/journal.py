@@ -11,6 +11,7 @@ from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage
+from powerloop.kernel.planning import cut_short
 from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send
 from powerloop.kernel.suspension import Suspended, Suspension
@@ -112,6 +113,7 @@ class PostgresJournal:
         if (lineage and not leaf) or fence.budgets:
             return await self._portable.finish(fence, ending, lineage)
         error = cleaned_error(ending.error)
+        run = cut_short(ending.status, ending.stop_reason, error)
         row = await self._write(
             statements.FINISH,
             fence,
@@ -125,6 +127,9 @@ class PostgresJournal:
             messages=_encode_messages(ending.messages),
             outcomes=_encode_outcomes(ending.outcomes),
             node_id=leaf and leaf.node_id,
+            run_status=run.status.value,
+            run_code=run.code,
+            run_message=run.message,
             **_bill(ending.entries),
         )
         landed = RunAdvance(run_id=row["landed_run"]) if row["landed_run"] else None

@@ -206,3 +206,11 @@ def test_the_blocking_face_runs_workflows_too():
         assert loop.get_run(run.id).id == run.id
         assert [one.id for one in loop.list_runs()] == [run.id]
         assert run.tree().node.path == "root"
+
+
+async def test_a_run_fails_when_its_time_is_over(loop):
+    root = {"type": "sequence", "steps": [PAIR["root"], {"type": "wait", "seconds": 60.0}]}
+    run = await loop.start_workflow({"name": "w", "root": root, "deadline_s": 0.5}, "hi")
+    result = await run.result(timeout=20)
+    assert (result.status, result.error.code) == ("failed", "budget.budget")
+    assert {node.node.status for _, node in (await run.tree()).walk()} == {"done", "cancelled"}
