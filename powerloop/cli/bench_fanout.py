@@ -19,7 +19,7 @@ from powerloop.workflow.policies import MAX_CONCURRENCY, MAX_FAN_OUT
 
 _HUNDRED: Final = 100
 
-#: Which share of the leaves is done when the second run is cancelled.
+#: Which share of the leaves is to be done when the second run has been cancelled.
 _CANCELLED_AT: Final = 0.9
 
 #: Of these, so many may run at once at most: with half of the rest in flight, the run can still be cut short.
@@ -124,22 +124,25 @@ async def _resumed(loop: AsyncPowerLoop, leaves: int, window: int) -> Resumed:
     await loop.resume_run(handle.id)
     _check(await handle.result(timeout=_TIMEOUT_S))
     took = time.perf_counter() - began
-    return _counted(before, await _leaves_of(handle), leaves, took)
+    return counted(before, await _leaves_of(handle), leaves, took)
 
 
 async def _cut_short(loop: AsyncPowerLoop, leaves: int, window: int) -> RunHandle:
     """A run that was cancelled when most of its leaves were done."""
-    spec = _workflow(leaves, min(window, int(leaves * _HALF_THE_REST)))
+    window = min(window, int(leaves * _HALF_THE_REST))
+    # What is in flight by then mostly comes to its end.
+    goal = int(leaves * _CANCELLED_AT) - window
+    spec = _workflow(leaves, window)
     for _ in range(_TRIES):
         handle = await loop.start_workflow(spec)
-        await _most_are_done(handle, int(leaves * _CANCELLED_AT))
+        await _most_are_done(handle, goal)
         await handle.cancel("to be resumed")
         if (await handle.result(timeout=_TIMEOUT_S)).status is RunStatus.CANCELLED:
             return handle
     raise RuntimeError(f"{_TRIES} runs ended before they were cancelled.")
 
 
-def _counted(before: Sequence[Node], after: Sequence[Node], leaves: int, took_s: float) -> Resumed:
+def counted(before: Sequence[Node], after: Sequence[Node], leaves: int, took_s: float) -> Resumed:
     """How many leaves were done, and how many were run after that.
 
     A leaf that was done and was run again is a defect, and so is one that is done twice, or not at all.

@@ -3,14 +3,16 @@
 import asyncio
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console as RichConsole
 from rich.rule import Rule
+from rich.status import Status
 
-from powerloop.cli import scenes
+from powerloop.cli import scenes, workflow_scene
 from powerloop.cli.console import AsJson, Console
 from powerloop.cli.fleet import WorkerOptions, beat, worker
 from powerloop.cli.sample_agents import MODEL_VARIABLE
@@ -27,10 +29,21 @@ _STAGES = (
     ("A tool call, journaled before and after it runs", scenes.tool_call),
     (f"{scenes.CROWD} sessions at once", scenes.crowd),
     ("A parent with three sub-agents, and a question: it waits as a row", scenes.family),
+    ("A workflow: a plan, research side by side, a report; each leaf on any worker", workflow_scene.workflow),
     ("The same story, and its worker is killed in the middle of it", scenes.takeover),
 )
 
 _WORKERS_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Processes that are about to be up."""
+
+    group: ProcessGroup
+    lines: FileLines
+    #: What is shown until then.
+    shown: Status
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +78,8 @@ def run(
 
 
 def _play(folder: Path, model: str, stage: RichConsole) -> list[scenes.Played]:
-    with stage.status("starting Postgres, Redis, two workers and a beat …"), EmbeddedStack(folder) as stack:
+    starting = stage.status("starting Postgres, Redis, two workers and a beat …")
+    with starting, EmbeddedStack(folder) as stack:
         settings = read_settings(
             discover=False,
             database_url=stack.info.database_url,
@@ -80,27 +94,27 @@ def _play(folder: Path, model: str, stage: RichConsole) -> list[scenes.Played]:
                 options = WorkerOptions(environment={MODEL_VARIABLE: model})
                 group.start(worker(number, settings, options, restart=False))
             group.start(beat(settings))
-            return asyncio.run(_scenes(settings, stage, group, lines))
+            return asyncio.run(_scenes(settings, stage, _Start(group, lines, starting)))
 
 
-async def _scenes(
-    settings: Settings, stage: RichConsole, group: ProcessGroup, lines: FileLines
-) -> list[scenes.Played]:
+async def _scenes(settings: Settings, stage: RichConsole, start: _Start) -> list[scenes.Played]:
     played: list[scenes.Played] = []
     async with AsyncPowerLoop.from_env(settings) as loop:
-        await _workers_are_up(loop, group, lines)
+        await _workers_are_up(loop, start)
+        # Scenes draw what moves themselves.
+        start.shown.stop()
         for title, scene in _STAGES:
             stage.print(Rule(title, style="dim", align="left"))
             played += await scene(loop, stage)
     return played
 
 
-async def _workers_are_up(loop: AsyncPowerLoop, group: ProcessGroup, lines: FileLines) -> None:
+async def _workers_are_up(loop: AsyncPowerLoop, start: _Start) -> None:
     """Wait until the workers have announced their agents, so that the first scene is not spent on waiting."""
     deadline = time.monotonic() + _WORKERS_WITHIN_S
     while scenes.AGENT not in await loop.agents():
-        running = [name for name in group.pids() if name.startswith("worker")]
+        running = [name for name in start.group.pids() if name.startswith("worker")]
         if len(running) < WORKERS or time.monotonic() > deadline:
-            log = "\n".join(lines.tail("worker1") or lines.tail("worker2"))
+            log = "\n".join(start.lines.tail("worker1") or start.lines.tail("worker2"))
             raise DemoFailed(f"the workers did not start.\n{log}")
         await asyncio.sleep(0.05)

@@ -42,14 +42,32 @@ scout = Agent(
     instructions="You tell how the weather in a city usually is at this time of the year, in one sentence.",
 )
 
-planner = Agent(
-    name="planner",
+concierge = Agent(
+    name="concierge",
     model=support.model,
     instructions=(
         "You plan trips. Call scout once for each of Lisbon, Porto and Faro, and ask_user once for what the "
         "customer likes, all in your first answer. Then say where to go, in two sentences."
     ),
     tools=[scout.as_tool(description="Find out how the weather in a city is."), ask_user()],
+)
+
+planner = Agent(
+    name="planner",
+    model=support.model,
+    instructions="You plan research. Name four to six topics that one person each can look into.",
+)
+
+researcher = Agent(
+    name="researcher",
+    model=support.model,
+    instructions="You research one topic. Tell what you found in one sentence.",
+)
+
+writer = Agent(
+    name="writer",
+    model=support.model,
+    instructions="You write reports of three sentences, from nothing but the findings that you are given.",
 )
 
 echo = Agent(name="echo", model="scripted:echo")

@@ -27,7 +27,7 @@ from powerloop.kernel.ids import InteractionId
 from powerloop.kernel.sends import Send
 
 AGENT = "support"
-PLANNER = "planner"
+CONCIERGE = "concierge"
 SCOUT = "scout"
 CROWD = 50
 
@@ -51,8 +51,13 @@ class Played:
 
 
 def worker_pid(send: Send) -> str:
-    """The process that ran the send: workers are named host:pid:random."""
-    return (send.owner or "::").split(":")[1]
+    """The process that ran the send."""
+    return pid_of(send.owner or "::")
+
+
+def pid_of(worker: str) -> str:
+    """The process that a worker is: they are named host:pid:random."""
+    return worker.split(":")[1]
 
 
 async def memory(loop: AsyncPowerLoop, console: Console) -> list[Played]:
@@ -74,7 +79,7 @@ async def streaming(loop: AsyncPowerLoop, console: Console) -> list[Played]:
     """An answer, printed while another process receives it from the model."""
     session = await loop.create_session(AGENT)
     handle = await loop.send(session.id, _STORY)
-    _say_question(console, _STORY)
+    say_question(console, _STORY)
     deltas = 0
     async for event in handle.events():
         match event.body:
@@ -93,7 +98,7 @@ async def tool_call(loop: AsyncPowerLoop, console: Console) -> list[Played]:
     session = await loop.create_session(AGENT)
     question = "Where is order A-17?"
     handle = await loop.send(session.id, question)
-    _say_question(console, question)
+    say_question(console, question)
     called = False
     async for event in handle.events():
         match event.body:
@@ -122,7 +127,7 @@ async def takeover(loop: AsyncPowerLoop, console: Console) -> list[Played]:
     """An answer whose worker is killed while it writes: another one goes on, once the lease has run out."""
     session = await loop.create_session(AGENT)
     handle = await loop.send(session.id, _STORY)
-    _say_question(console, _STORY)
+    say_question(console, _STORY)
     deltas, killed = 0, ""
     async for event in handle.events():
         match event.body:
@@ -134,7 +139,7 @@ async def takeover(loop: AsyncPowerLoop, console: Console) -> list[Played]:
                     os.kill(int(killed), signal.SIGKILL)
                     console.print(Text(f"\n  kill -9 {killed}", style="bold red"))
             case SendStarted(worker=worker) if killed:
-                taken_by = worker.split(":")[1]
+                taken_by = pid_of(worker)
                 says = f"  attempt {event.attempt}: {taken_by} takes over; rewind, what was written is void"
                 console.print(Text(says, style="dim"))
             case SendEnded():
@@ -147,9 +152,9 @@ async def takeover(loop: AsyncPowerLoop, console: Console) -> list[Played]:
 
 async def family(loop: AsyncPowerLoop, console: Console) -> list[Played]:
     """A parent that waits for three sub-agents and for a person, as a row."""
-    session = await loop.create_session(PLANNER)
+    session = await loop.create_session(CONCIERGE)
     handle = await loop.send(session.id, _TRIP)
-    _say_question(console, _TRIP)
+    say_question(console, _TRIP)
     async for event in handle.events():
         match event.body:
             case ToolStarted(name=name):
@@ -202,7 +207,7 @@ async def _visit(loop: AsyncPowerLoop, number: int, advance: Callable[[], None])
 
 
 async def _ask(loop: AsyncPowerLoop, console: Console, session_id: str, question: str) -> Send:
-    _say_question(console, question)
+    say_question(console, question)
     send = await _ended(await loop.send(session_id, question))
     _say_answer(console, send)
     return send
@@ -216,7 +221,8 @@ async def _ended(handle: SendHandle) -> Send:
     return handle.send
 
 
-def _say_question(console: Console, text: str) -> None:
+def say_question(console: Console, text: str) -> None:
+    """What is asked, as it is shown."""
     console.print(Text.assemble(("  you  ", "bold"), text))
 
 

@@ -1,5 +1,6 @@
 """The scripts that come with powerloop: ``scripted:demo`` converses, ``scripted:echo`` repeats."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -44,8 +45,31 @@ _TRIP = (
     _say("This is what I know now: $result. So I would go by that, and pack for sunshine."),
 )
 
+_TOPICS = ("the origin of {}", "the making of {}", "the trade in {}", "the price of {}", "the future of {}")
+
+
+def _plan(subject: str) -> Turn:
+    return _say(json.dumps({"topics": [topic.format(subject) for topic in _TOPICS]}))
+
+
+#: What a planner, a researcher and a writer say to each other.
+_RESEARCH = (
+    # What a text in JSON cannot hold as it is must not be in the subject.
+    Rule(pattern=r'^plan research on (?P<subject>[^"\\\n]+)\.(?:\n|$)', turns=(_plan("$subject"),)),
+    Rule(pattern=r"^plan research on ", turns=(_plan("it"),)),
+    Rule(
+        pattern=r"^research (?P<topic>[\s\S]+)\.$",
+        turns=(_say("On $topic: two sources agree, and a third one doubts it."),),
+    ),
+    Rule(
+        pattern=r"^write a report on (?P<subject>[\s\S]+) from: \[(?P<findings>[\s\S]*)\]$",
+        turns=(Turn(text="A report on $subject. $findings", delay=_DELAY),),
+    ),
+)
+
 DEMO = Script(
     rules=(
+        *_RESEARCH,
         Rule(pattern=r"\bplan\b.*\btrip\b", tool="ask_user", turns=_TRIP),
         Rule(pattern=r"\bweather in (?P<city>\w+)", turns=(_say("In $city it will be sunny."),)),
         Rule(

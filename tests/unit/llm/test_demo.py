@@ -55,6 +55,10 @@ def ask(clock):
         (["help"], "Ask about an order"),
         (["I want my order"], "Which order"),
         (["Where is order A-17?"], "no tool"),
+        (["Plan research on tea.\n\nAnswer with JSON."], '"the origin of tea"'),
+        (['Plan research on "tea".'], '"the origin of it"'),
+        (["Research the story of tea."], "On the story of tea: two sources agree"),
+        (['Write a report on tea from: ["On a.", null]'], 'A report on tea. "On a.", null'),
         (["qwertz"], "qwertz"),
     ],
 )
