@@ -85,8 +85,12 @@ QUEUED = (
     CrashPoint.BEFORE_TASK_CONCLUDE,
     CrashPoint.AFTER_TASK_CONCLUDE,
 )
+#: Passed by runs of workflows.
+OF_RUNS = (CrashPoint.BEFORE_ADVANCE, CrashPoint.AFTER_ADVANCE, CrashPoint.AFTER_ADVANCE_PUBLISH)
 #: Those to publish only where there is something to publish: with a second send behind the first.
-ALWAYS = tuple(point for point in CrashPoint if point not in (*IN_DOUBT, *AT_SHUTDOWN, *STEERED, *QUEUED))
+ALWAYS = tuple(
+    point for point in CrashPoint if point not in (*IN_DOUBT, *AT_SHUTDOWN, *STEERED, *QUEUED, *OF_RUNS)
+)
 
 #: Where the model has answered, and nothing says so: it is asked again.
 ANSWER_LOST = (CrashPoint.AFTER_MODEL, CrashPoint.BEFORE_FINISH)

@@ -246,8 +246,8 @@ class Journal(Accounts, Protocol):
 
         The end of a leaf of a workflow is written on its node, for the run to take note of.
 
-        One statement, one round trip, unless sends behind it were cancelled, or it has a budget or is a
-        sub-agent's.
+        One statement, one round trip, unless sends behind it were cancelled, or calls are closed, or it has a
+        budget or is a sub-agent's.
 
         Args:
             fence: The right to write.

@@ -133,7 +133,9 @@ class MemoryJournal:
         self._state.end_calls(send.id, ending.outcomes)
         self._state.withdraw(send.id)
         stop_tasks(self._state, send.id)
-        stop_runs(self._state, send.id, cut_short(ending.status, ending.stop_reason, ending.error))
+        stop_runs(
+            self._state, send.id, cut_short(ending.status, ending.stop_reason, cleaned_error(ending.error))
+        )
         self._state.enter(send, last_round(ending), ending.entries)
         settle(self._state, fence, ending.entries)
         self._state.sends[send.id] = replace(

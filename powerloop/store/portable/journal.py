@@ -175,7 +175,9 @@ class PortableJournal:
             await end_calls(run, send.id, ending.outcomes)
             await withdraw(run, send.id)
             await stop_tasks(run, send.id)
-            await stop_runs(run, send.id, cut_short(ending.status, ending.stop_reason, ending.error))
+            await stop_runs(
+                run, send.id, cut_short(ending.status, ending.stop_reason, cleaned_error(ending.error))
+            )
             await bill(run, send, last_round(ending), ending.entries)
             next_head = await advance(run, session)
             parent = await tell_parent(run, await _send(run, send.id)) if lineage else None

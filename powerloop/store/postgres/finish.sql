@@ -1,4 +1,5 @@
--- End a send, and go on to the session's next one. Without a row, the fence did not hold.
+-- End a send none of whose calls is open, and go on to the session's next one. Without a row, the fence did not
+-- hold.
 --
 -- READ COMMITTED: the locks are those of commit_model.sql. `moved` reads both counters of the session's row
 -- under its lock, and so does an accept: whichever comes second sees the other. Either the accept finds
@@ -61,16 +62,6 @@ WITH held AS (
            mine.ended_at
       FROM mine CROSS JOIN moved
      CROSS JOIN json_array_elements(%(messages)s::json) WITH ORDINALITY AS m (message, place)
-), ended AS (
-    UPDATE powerloop.tool_calls AS c
-       SET status = o.status,
-           result = o.result,
-           full_result = o.full_result,
-           ended_at = mine.ended_at
-      FROM mine
-     CROSS JOIN json_to_recordset(%(outcomes)s::json)
-        AS o (id text, status text, result text, full_result text)
-     WHERE c.send_id = mine.id AND c.id = o.id AND c.ended_at IS NULL
 ), billed AS (
     INSERT INTO powerloop.model_calls (
         session_id, send_id, round, attempt, model, purpose, outcome, error_code, estimated,
@@ -95,21 +86,6 @@ WITH held AS (
            ended_at = clock_timestamp()
       FROM mine
      WHERE t.send_id = mine.id AND t.status IN ('queued', 'running')
-), unfinished AS (
-    UPDATE powerloop.workflow_runs AS r
-       SET status = %(run_status)s,
-           code = %(run_code)s,
-           message = %(run_message)s,
-           ended_at = clock_timestamp()
-      FROM mine
-     WHERE r.send_id = mine.id AND r.status = 'open'
-    RETURNING r.id
-), left_open AS (
-    UPDATE powerloop.workflow_nodes AS n
-       SET status = 'cancelled',
-           ended_at = clock_timestamp()
-      FROM unfinished
-     WHERE n.run_id = unfinished.id AND n.status IN ('open', 'running', 'landed', 'delayed')
 ), landed AS (
     UPDATE powerloop.workflow_nodes AS n
        SET status = 'landed'

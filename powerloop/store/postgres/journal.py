@@ -11,7 +11,6 @@ from powerloop.kernel.ids import CallId, SendId, Seq, SessionId, WorkerId
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.limits import Budget
 from powerloop.kernel.messages import Message, NewMessage
-from powerloop.kernel.planning import cut_short
 from powerloop.kernel.ports.journal import Committed, Ending, Finished, Merged, ModelCommit, ResultsCommit
 from powerloop.kernel.sends import Claim, Fence, Lineage, Send
 from powerloop.kernel.suspension import Suspended, Suspension
@@ -110,10 +109,9 @@ class PostgresJournal:
 
     async def finish(self, fence: Fence, ending: Ending, lineage: Lineage | None = None) -> Finished:
         leaf = lineage.leaf if lineage else None
-        if (lineage and not leaf) or fence.budgets:
+        if (lineage and not leaf) or fence.budgets or ending.outcomes:
             return await self._portable.finish(fence, ending, lineage)
         error = cleaned_error(ending.error)
-        run = cut_short(ending.status, ending.stop_reason, error)
         row = await self._write(
             statements.FINISH,
             fence,
@@ -125,11 +123,7 @@ class PostgresJournal:
             rounds=ending.rounds,
             last_round=last_round(ending),
             messages=_encode_messages(ending.messages),
-            outcomes=_encode_outcomes(ending.outcomes),
             node_id=leaf and leaf.node_id,
-            run_status=run.status.value,
-            run_code=run.code,
-            run_message=run.message,
             **_bill(ending.entries),
         )
         landed = RunAdvance(run_id=row["landed_run"]) if row["landed_run"] else None
