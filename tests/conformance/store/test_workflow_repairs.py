@@ -68,7 +68,9 @@ async def test_the_end_of_its_send_ends_a_run_and_all_its_nodes(runs):
     run_id = await runs.start_root(steps(parallel(leaf("a"), {"type": "wait", "signal": "go"}), leaf("c")))
     await runs.store.sends.cancel(SendId(run_id), reason="enough", actor="me")
     claim = await runs.desk.claimed(await runs.store.sends.find(SendId(run_id)))
-    await runs.store.journal.finish(claim.fence, Ending.cancelled(rounds=1), None)
+    await runs.store.journal.finish(
+        claim.fence, Ending.cancelled(rounds=1, outcomes=(runs.desk.done("run"),)), None
+    )
     assert await ended(runs, run_id) == (RunStatus.CANCELLED, None, "")
     nodes = await runs.store.workflows.nodes(run_id)
     assert {node.status for node in nodes} == {NodeStatus.CANCELLED}
