@@ -171,7 +171,7 @@ async def _most_are_done(handle: RunHandle, goal: int) -> None:
 
 async def _leaves_of(handle: RunHandle) -> list[Node]:
     """Each attempt at each leaf of a run that has ended."""
-    return [node async for node in handle.nodes() if node.send_id]
+    return [node async for node in handle.events() if node.send_id]
 
 
 def _check(result: RunResult) -> None:

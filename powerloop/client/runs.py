@@ -128,7 +128,7 @@ class RunHandle:
         workflows = self._backend.store.workflows
         return tree_of(await workflows.nodes(self._run_id), await workflows.costs(self._run_id))
 
-    async def nodes(self) -> AsyncIterator[Node]:
+    async def events(self) -> AsyncIterator[Node]:
         """Each node as it begins and whenever its state changes, until the run has ended."""
         seen: dict[str, tuple[object, ...]] = {}
         while True:

@@ -50,7 +50,7 @@ async def value_of(run):
 async def begun(run):
     """The run, where its first node waits."""
     async with asyncio.timeout(10):
-        async for node in run.nodes():
+        async for node in run.events():
             if node.type == "wait":
                 return run
     raise AssertionError("it has ended")
@@ -230,5 +230,5 @@ async def test_one_stored_workflow_may_be_there_many_times(loop):
     steps = [twice, {"type": "subflow", "name": "each", "input": "{{said[1]}}", "id": "all"}]
     run = await loop.start_workflow({"name": "w", "root": {"type": "sequence", "steps": steps}})
     assert await value_of(run) == ["b", "c"]
-    names = [node.name async for node in run.nodes()]
+    names = [node.name async for node in run.events()]
     assert names.count("said") >= 4

@@ -114,7 +114,7 @@ async def test_a_run_that_has_failed_goes_on_once_it_is_mended(loop):
     assert "It broke." in result.error.message
     await loop.resume_run(run.id)
     assert (await run.result(timeout=20)).ok
-    attempts = [(node.path, node.attempt) async for node in run.nodes()]
+    attempts = [(node.path, node.attempt) async for node in run.events()]
     assert ("root.steps[1]", 2) in attempts
     assert ("root.steps[0].branches[0]", 2) not in attempts
     await loop.resume_run(run.id)
