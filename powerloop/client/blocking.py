@@ -20,6 +20,7 @@ from powerloop.settings import Settings
 P = ParamSpec("P")
 R = TypeVar("R")
 InnerT = TypeVar("InnerT")
+HandleT = TypeVar("HandleT")
 
 
 class _Bridge:
@@ -117,26 +118,14 @@ class BlockingRunHandle(_Blocking):
         return repr(self._inner)
 
 
-def _run_handled(
-    method: Callable[Concatenate[InnerT, P], Awaitable[RunHandle]],
-) -> Callable[Concatenate[_Blocking, P], BlockingRunHandle]:
-    """The method, waiting for its handle, whose methods wait in turn."""
-
-    def call(blocking: _Blocking, /, *args: P.args, **kwargs: P.kwargs) -> BlockingRunHandle:
-        handle = blocking._bridge.run(method(blocking._inner, *args, **kwargs))  # noqa: SLF001 - its own method
-        return BlockingRunHandle(handle, blocking._bridge)  # noqa: SLF001 - as above
-
-    return update_wrapper(call, method)
-
-
 def _handled(
-    method: Callable[Concatenate[InnerT, P], Awaitable[SendHandle]],
-) -> Callable[Concatenate[_Blocking, P], BlockingSendHandle]:
+    handle: Callable[[R, _Bridge], HandleT], method: Callable[Concatenate[InnerT, P], Awaitable[R]]
+) -> Callable[Concatenate[_Blocking, P], HandleT]:
     """The method, waiting for its handle, whose methods wait in turn."""
 
-    def call(blocking: _Blocking, /, *args: P.args, **kwargs: P.kwargs) -> BlockingSendHandle:
-        handle = blocking._bridge.run(method(blocking._inner, *args, **kwargs))  # noqa: SLF001 - its own method
-        return BlockingSendHandle(handle, blocking._bridge)  # noqa: SLF001 - as above
+    def call(blocking: _Blocking, /, *args: P.args, **kwargs: P.kwargs) -> HandleT:
+        bridge = blocking._bridge  # noqa: SLF001 - its own method
+        return handle(bridge.run(method(blocking._inner, *args, **kwargs)), bridge)  # noqa: SLF001 - as above
 
     return update_wrapper(call, method)
 
@@ -214,13 +203,13 @@ class PowerLoop(_Blocking):
     get_workflow = _blocking(AsyncPowerLoop.get_workflow)
     list_workflows = _blocking(AsyncPowerLoop.list_workflows)
 
-    start_workflow = _run_handled(AsyncPowerLoop.start_workflow)
-    get_run = _run_handled(AsyncPowerLoop.get_run)
-    resume_run = _run_handled(AsyncPowerLoop.resume_run)
-    retry_node = _run_handled(AsyncPowerLoop.retry_node)
-    skip_node = _run_handled(AsyncPowerLoop.skip_node)
-    send = _handled(AsyncPowerLoop.send)
-    get_send = _handled(AsyncPowerLoop.get_send)
+    start_workflow = _handled(BlockingRunHandle, AsyncPowerLoop.start_workflow)
+    get_run = _handled(BlockingRunHandle, AsyncPowerLoop.get_run)
+    resume_run = _handled(BlockingRunHandle, AsyncPowerLoop.resume_run)
+    retry_node = _handled(BlockingRunHandle, AsyncPowerLoop.retry_node)
+    skip_node = _handled(BlockingRunHandle, AsyncPowerLoop.skip_node)
+    send = _handled(BlockingSendHandle, AsyncPowerLoop.send)
+    get_send = _handled(BlockingSendHandle, AsyncPowerLoop.get_send)
 
 
 async def _awaited(awaitable: Awaitable[R]) -> R:

@@ -7,7 +7,7 @@ from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.ports.journal import Ending
 from powerloop.kernel.sends import Send, SendError, StopReason
 from powerloop.kernel.suspension import Suspension
-from powerloop.kernel.workflows import RUNNER, NewRun, Node, Resume
+from powerloop.kernel.workflows import RUNNER, NewRun, Node, Resume, RunStatus
 from powerloop.workflow import WorkflowSpec
 from powerloop.workflow.planner import WorkflowPlanner
 
@@ -101,3 +101,24 @@ class Runs:
         await self.store.journal.suspend(claim.fence, Suspension(runs=(new,)))
         self.open, self.woken, self.unwanted = {}, [], []
         await self.advance(run_id)
+
+
+def leaf(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "agent", "id": name, "agent": "a", **more}
+
+
+def steps(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "sequence", "steps": list(nodes), **more}
+
+
+def foreach(count: int, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "foreach", "id": "f", "as": "i", "items": list(range(count)), "body": body, **more}
+
+
+def parallel(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "parallel", "id": "p", "branches": list(nodes), **more}
+
+
+async def ended(runs: Runs, run_id: RunId) -> tuple[RunStatus, Any, str]:
+    run = await runs.store.workflows.find(run_id)
+    return run.status, run.value, run.code

@@ -1,41 +1,18 @@
 """Runs of workflows in every store: pauses, ends from outside, and going on after an end."""
 
-from typing import Any
-
 import pytest
 
-from powerloop.kernel.ids import CallId, RunId, SendId
+from powerloop.kernel.ids import CallId, SendId
 from powerloop.kernel.ports.journal import Ending
 from powerloop.kernel.ports.workflows import Said
 from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.workflows import NewRun, NodeStatus, Resume, RunStatus
-from tests.conformance.store.running import Runs
+from tests.conformance.store.running import Runs, ended, foreach, leaf, parallel, steps
 
 
 @pytest.fixture
 def runs(desk) -> Runs:
     return Runs(desk)
-
-
-def leaf(name: str, **more: Any) -> dict[str, Any]:
-    return {"type": "agent", "id": name, "agent": "a", **more}
-
-
-def steps(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "sequence", "steps": list(nodes), **more}
-
-
-def foreach(count: int, body: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "foreach", "id": "f", "as": "i", "items": list(range(count)), "body": body, **more}
-
-
-def parallel(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "parallel", "id": "p", "branches": list(nodes), **more}
-
-
-async def ended(runs: Runs, run_id: RunId) -> tuple[RunStatus, Any, str]:
-    run = await runs.store.workflows.find(run_id)
-    return run.status, run.value, run.code
 
 
 async def test_an_open_node_is_passed_over_with_a_value(runs):

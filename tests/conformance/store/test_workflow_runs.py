@@ -1,7 +1,6 @@
 """Runs of workflows in every store: joins, repetition, time, signals, pauses, and going on after an end."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -10,33 +9,12 @@ from powerloop.kernel.ids import RunId, SendId
 from powerloop.kernel.ports.workflows import Said
 from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.workflows import NodeStatus, RunStatus
-from tests.conformance.store.running import Runs
+from tests.conformance.store.running import Runs, ended, foreach, leaf, parallel, steps
 
 
 @pytest.fixture
 def runs(desk) -> Runs:
     return Runs(desk)
-
-
-def leaf(name: str, **more: Any) -> dict[str, Any]:
-    return {"type": "agent", "id": name, "agent": "a", **more}
-
-
-def steps(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "sequence", "steps": list(nodes), **more}
-
-
-def foreach(count: int, body: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "foreach", "id": "f", "as": "i", "items": list(range(count)), "body": body, **more}
-
-
-def parallel(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "parallel", "id": "p", "branches": list(nodes), **more}
-
-
-async def ended(runs: Runs, run_id: RunId) -> tuple[RunStatus, Any, str]:
-    run = await runs.store.workflows.find(run_id)
-    return run.status, run.value, run.code
 
 
 async def test_a_step_that_is_taken_twice_changes_nothing(runs):
