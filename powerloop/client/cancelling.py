@@ -14,7 +14,6 @@ from powerloop.kernel.ports.nudges import Nudges
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.sends import Cancellation, Send, SendStatus
 from powerloop.kernel.subagents import PARENT_CANCELLED
-from powerloop.kernel.workflows import UNWANTED
 
 #: Sessions whose sends are cancelled at once.
 _AT_ONCE: Final = 8
@@ -42,9 +41,9 @@ class Canceller:
             await self.tell(cancellation.send, cancellation.ready, cancellation.parent)
         return cancellation
 
-    async def disown(self, send_id: SendId) -> None:
-        """Ask for the end of a leaf that nobody waits for any more, and of all that is bound to it."""
-        await self.cancel_each([send_id], reason=UNWANTED, actor="")
+    async def disown(self, send_id: SendId, reason: str) -> None:
+        """Ask for the end of a send that no person has asked for, and of all that is bound to it."""
+        await self.cancel_each([send_id], reason=reason, actor="")
 
     async def tell(self, send: Send, *ready: Ready | None) -> None:
         """Tell of a request that is written: whoever minds the send, workers of what is ready by it, and the

@@ -162,8 +162,8 @@ class LocalBackend:
             logger.exception("no more sweeps")
             raise
 
-    async def _disown(self, send_id: SendId) -> None:
-        await Canceller(self.store, self.dispatcher, self.nudges).disown(send_id)
+    async def _disown(self, send_id: SendId, reason: str) -> None:
+        await Canceller(self.store, self.dispatcher, self.nudges).disown(send_id, reason)
 
     async def _drive(self, send_id: SendId) -> None:
         await self._executor.drive(send_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -13,11 +14,14 @@ from powerloop.kernel.planning import Planner
 from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.workflows import Workflows
 from powerloop.kernel.queues import Lane, QueueName
+from powerloop.kernel.workflows import UNWANTED
 
 logger = logging.getLogger("powerloop.workflow")
 
 #: Ends that are asked for at once.
 _AT_ONCE: Final = 8
+#: Steps of a run that may fail in a row.
+_PATIENCE: Final = 3
 
 
 class RunDriver:
@@ -30,7 +34,7 @@ class RunDriver:
         workflows: The runs.
         planner: Decides what follows.
         dispatcher: Publishes it.
-        ask_for_end: Asks for the end of a send.
+        ask_for_end: Asks for the end of a send, for a reason.
     """
 
     def __init__(
@@ -38,7 +42,7 @@ class RunDriver:
         workflows: Workflows,
         planner: Planner,
         dispatcher: Dispatcher,
-        ask_for_end: Callable[[SendId], Awaitable[object]],
+        ask_for_end: Callable[[SendId, str], Awaitable[object]],
     ) -> None:
         self._workflows = workflows
         self._planner = planner
@@ -46,6 +50,8 @@ class RunDriver:
         self._ask_for_end = ask_for_end
         #: The runs that are moved on here; whether something has happened to them since.
         self._again: dict[RunId, bool] = {}
+        #: How often in a row a step of a run has failed on a defect here.
+        self._defects: Counter[RunId] = Counter()
 
     async def advance(self, run_id: RunId) -> None:
         """Move the run on as far as it goes now. Safe to call for any id, any number of times.
@@ -66,13 +72,29 @@ class RunDriver:
             del self._again[run_id]
 
     async def move_on(self, run_id: RunId) -> None:
-        """`advance`. Whatever goes wrong, the rows are there, and the sweeper tries again."""
+        """`advance`. Whatever goes wrong, the rows are there, and the sweeper tries again; a run that fails on
+        a defect time and again is cancelled, rather than hang."""
         try:
             await self.advance(run_id)
         except StoreUnavailable as error:
             logger.warning("run not moved on", extra={"run_id": run_id, "error": str(error)})
-        except Exception:
+        except Exception as error:
             logger.exception("run not moved on", extra={"run_id": run_id})
+            await self._failed(run_id, f"internal: {type(error).__name__}: {error}")
+        else:
+            self._defects.pop(run_id, None)
+
+    async def _failed(self, run_id: RunId, reason: str) -> None:
+        """Count the defect; end the run if there were too many."""
+        self._defects[run_id] += 1
+        if self._defects[run_id] < _PATIENCE:
+            return
+        del self._defects[run_id]
+        try:
+            if run := await self._workflows.find(run_id):
+                await self._ask_for_end(run.send_id, reason)
+        except StoreUnavailable as error:
+            logger.warning("run not ended", extra={"run_id": run_id, "error": str(error)})
 
     async def _step(self, run_id: RunId) -> bool:
         """Take one step; whether another is to be tried."""
@@ -85,7 +107,7 @@ class RunDriver:
 
         async def let_go(send_id: SendId) -> None:
             async with gate:
-                await self._ask_for_end(send_id)
+                await self._ask_for_end(send_id, UNWANTED)
 
         await asyncio.gather(*map(let_go, advanced.unwanted))
         return advanced.again
