@@ -72,8 +72,8 @@ class RunDriver:
             del self._again[run_id]
 
     async def move_on(self, run_id: RunId) -> None:
-        """`advance`. Whatever goes wrong, the rows are there, and the sweeper tries again; a run that fails on
-        a defect time and again is cancelled, rather than hang."""
+        """`advance`. Whatever goes wrong, the rows are there, and the sweeper tries again; a run that fails
+        on a defect time and again is cancelled, rather than hang."""
         try:
             await self.advance(run_id)
         except StoreUnavailable as error:
