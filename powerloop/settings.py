@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=5, ge=1)
     #: How often a beat looks for sends that were lost.
     sweep_interval: Seconds = timedelta(seconds=1)
+    #: How long sends that have ended are kept, with their sessions, which go as a whole; empty: for ever.
+    keep_sends: Seconds | None = None
+    #: How long timers that are done or cancelled are kept, and what became of each tick.
+    keep_timers: Seconds = timedelta(days=30)
     #: How long a shutdown waits for sends to reach a commit before they are handed over as they stand.
     drain_timeout: Seconds = timedelta(seconds=25)
     #: How long a session's event stream is kept after its last event.

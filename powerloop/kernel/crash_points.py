@@ -43,6 +43,11 @@ class CrashPoint(StrEnum):
     #: What follows is written, and not published.
     AFTER_ADVANCE = "after_advance"
     AFTER_ADVANCE_PUBLISH = "after_advance_publish"
+    #: A beat fires what is due: nothing is written, all is and is not committed, all is and is not published.
+    BEFORE_FIRE = "before_fire"
+    DURING_FIRE = "during_fire"
+    AFTER_FIRE = "after_fire"
+    AFTER_FIRE_PUBLISH = "after_fire_publish"
     BEFORE_FINISH = "before_finish"
     AFTER_FINISH = "after_finish"
     BEFORE_HAND_OVER = "before_hand_over"

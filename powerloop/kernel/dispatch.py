@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from powerloop.kernel.ids import RunId
+from powerloop.kernel.ids import RunId, TimerId
 from powerloop.kernel.messages import text_of
-from powerloop.kernel.queues import WORKFLOW_QUEUE, QueueName
+from powerloop.kernel.queues import TIMER_QUEUE, WORKFLOW_QUEUE, QueueName
 from powerloop.kernel.sends import Lineage, Send
+from powerloop.kernel.timers import TIMER_MESSAGE, Timer
 from powerloop.kernel.tool_tasks import ToolTask
 from powerloop.kernel.workflows import RUN_MESSAGE, LeafPlace, RunAdvance
 
@@ -22,6 +23,7 @@ class Kind(StrEnum):
     TOOL = "tool"
     LEAF = "leaf"
     WORKFLOW = "workflow"
+    TIMER = "timer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Activation:
 
 
 #: What is made ready for a worker.
-Ready: TypeAlias = Send | ToolTask | RunAdvance
+Ready: TypeAlias = Send | ToolTask | RunAdvance | Timer
 
 
 def activation_of(ready: Ready) -> Activation:
@@ -66,6 +68,8 @@ def activation_of(ready: Ready) -> Activation:
             return _waking_task(ready)
         case RunAdvance():
             return _waking_run(ready)
+        case Timer():
+            return _waking_timer(ready)
         case _:
             return _waking_send(ready)
 
@@ -73,6 +77,26 @@ def activation_of(ready: Ready) -> Activation:
 def run_of(message_id: str) -> RunId:
     """The run that the activation of this id moves on."""
     return RunId(message_id.removeprefix(RUN_MESSAGE))
+
+
+def timer_of_message(message_id: str) -> TimerId:
+    """The timer whose hooks the activation of this id has asked."""
+    return TimerId(message_id.removeprefix(TIMER_MESSAGE))
+
+
+def _waking_timer(timer: Timer) -> Activation:
+    message_id = f"{TIMER_MESSAGE}{timer.id}"
+    return Activation(
+        kind=Kind.TIMER,
+        id=message_id,
+        queue=TIMER_QUEUE,
+        priority=timer.plan.priority,
+        actor=timer.agent,
+        ids=f"timer={timer.id}",
+        preview="",
+        first=False,
+        root_id=message_id,
+    )
 
 
 def _waking_run(run: RunAdvance) -> Activation:

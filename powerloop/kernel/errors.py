@@ -19,6 +19,11 @@
     │   ├── RunAlive                run.alive
     │   ├── InteractionNotFound     interaction.not_found
     │   ├── InteractionClosed       interaction.closed
+    │   ├── ScheduleInvalid         timer.schedule_invalid
+    │   ├── TimerNotFound           timer.not_found
+    │   ├── TimerExists             timer.exists
+    │   ├── TimerEnded              timer.ended
+    │   ├── TimerQuotaReached       timer.quota_reached
     │   └── EmbeddedBusy            embedded.busy
     ├── ResultTimeout               send.result_timeout
     ├── Fenced                      send.fenced
@@ -264,6 +269,62 @@ class InteractionClosed(WrongUse):
         by = f" by {actor!r}" if actor else ""
         at = f" at {closed_at.isoformat(timespec='seconds')}" if closed_at else ""
         super().__init__(f"interaction {interaction_id!r} is closed: {status}{by}{at}. Nothing was changed.")
+
+
+class ScheduleInvalid(WrongUse):
+    """Raised when a timer cannot be scheduled as was asked: the message says what is wrong with it."""
+
+    code = "timer.schedule_invalid"
+
+
+class TimerNotFound(WrongUse):
+    """Raised when no timer has the id that was given."""
+
+    code = "timer.not_found"
+
+    def __init__(self, timer_id: str) -> None:
+        self.timer_id = timer_id
+        super().__init__(f"there is no timer {timer_id!r}.", hint="List them with list_timers().")
+
+
+class TimerExists(WrongUse):
+    """Raised when a timer is scheduled under an id that another one has, which does something else."""
+
+    code = "timer.exists"
+
+    def __init__(self, timer_id: str) -> None:
+        self.timer_id = timer_id
+        super().__init__(
+            f"there is a timer {timer_id!r} already, and it does something else.",
+            hint="Schedule it with replace=True to change it, or choose another id.",
+        )
+
+
+class TimerEnded(WrongUse):
+    """Raised when a timer that fires no more is to be changed."""
+
+    code = "timer.ended"
+
+    def __init__(self, timer_id: str, status: str, what: str) -> None:
+        self.timer_id = timer_id
+        self.status = str(status)
+        super().__init__(
+            f"the timer {timer_id!r} cannot be {what}: it is {self.status}, or has no further tick.",
+            hint="Schedule a new one, or the same id with replace=True.",
+        )
+
+
+class TimerQuotaReached(WrongUse):
+    """Raised when an agent has as many live timers as it may have."""
+
+    code = "timer.quota_reached"
+
+    def __init__(self, limit: int, of: str) -> None:
+        self.limit = limit
+        super().__init__(
+            f"{of} has {limit} wake-ups already, the most that it may have.",
+            hint="Cancel one of them first, or let one recur.",
+        )
 
 
 class EmbeddedBusy(WrongUse):

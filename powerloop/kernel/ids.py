@@ -21,6 +21,9 @@ RunId = NewType("RunId", str)
 #: The name of one attempt at one node of a run; a UUID that says where in the run it stands.
 NodeId = NewType("NodeId", str)
 
+#: A timer's name. Chosen by whoever made it, or made by us as a UUIDv7; 1 to 120 characters.
+TimerId = NewType("TimerId", str)
+
 #: The name of a question to a person: ``send:epoch.index``.
 InteractionId = NewType("InteractionId", str)
 
@@ -34,3 +37,6 @@ Epoch = NewType("Epoch", int)
 Seq = NewType("Seq", int)
 
 MAX_ID_LENGTH = 200
+
+#: Of a timer: it is part of the idempotency keys of its sends.
+MAX_TIMER_ID_LENGTH = 120

@@ -13,6 +13,8 @@ SUBAGENT_QUEUE: Final = QueueName("powerloop.subagent")
 LEAF_QUEUE: Final = QueueName("powerloop.leaf")
 #: Runs of workflows that have something to take note of.
 WORKFLOW_QUEUE: Final = QueueName("powerloop.workflow")
+#: Timers that are due, and whose agents have hooks that are to be asked.
+TIMER_QUEUE: Final = QueueName("powerloop.timer")
 #: Calls of tools that ask for a queue and name none of their own.
 TOOL_QUEUE: Final = QueueName("powerloop.tool")
 

@@ -92,3 +92,22 @@ class Session:
     def pending(self) -> int:
         """Sends that have not ended."""
         return self.accepted - self.finished
+
+
+def new_session(new: NewSession, at: datetime) -> Session:
+    """The session as it begins: open, and empty."""
+    return Session(
+        id=new.id,
+        agent=new.agent,
+        status=SessionStatus.OPEN,
+        metadata=new.metadata,
+        epoch=Epoch(0),
+        seq=Seq(0),
+        accepted=0,
+        finished=0,
+        origin=new.origin,
+        policy=new.policy,
+        steering=0,
+        created_at=at,
+        updated_at=at,
+    )

@@ -1,14 +1,15 @@
 """What a tool is to the kernel: a description for the model, and one coroutine to call."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from powerloop.kernel.calls import Effect
-from powerloop.kernel.ids import CallId, SendId, SessionId
+from powerloop.kernel.ids import CallId, SendId, SessionId, TimerId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.queues import QueueName
+from powerloop.kernel.timers import NewTimer, Timer
 from powerloop.kernel.waits import Wait
 
 DepsT_co = TypeVar("DepsT_co", covariant=True)
@@ -62,6 +63,41 @@ class RunReader(Protocol):
         ...
 
 
+class Wakeups(Protocol):
+    """Wakes sessions later, for tools of ours. Every coroutine may raise `StoreUnavailable`."""
+
+    async def schedule(self, new: NewTimer, *, shortest: timedelta, longest: timedelta) -> Timer:
+        """Make the timer. The one of that id that its session has already is returned as it is, even if it
+        has fired: the call that made it runs again.
+
+        Args:
+            new: It wakes the session of the tool's call.
+            shortest: Its first tick is not sooner than this, and no two of its ticks are nearer. A cron
+                expression is followed from then on.
+            longest: Its first tick is not later than this.
+
+        Raises:
+            ScheduleInvalid: it cannot be followed, would never fire, or is not within these bounds.
+            TimerQuotaReached: there are as many already as its quota allows.
+            SessionClosed: its session is closed.
+            InvalidInput: another part of it is not what it must be.
+        """
+        ...
+
+    async def list(self, session_id: SessionId) -> Sequence[Timer]:
+        """The live timers of the session that its agent has made, soonest first."""
+        ...
+
+    async def cancel(self, session_id: SessionId, timer_id: TimerId) -> Timer | None:
+        """Have a timer fire no more. One that fires no more is returned as it is; `None`: the agent of the
+        session has made none of that id."""
+        ...
+
+    def upcoming(self, timer: Timer, count: int) -> Sequence[datetime]:
+        """The next ticks of the timer, in UTC; none of one that fires no more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext(Generic[DepsT_co]):
     """What a tool may know about the call that it serves. Ask for it as the first argument."""
@@ -86,6 +122,8 @@ class ToolContext(Generic[DepsT_co]):
     spec: JSONObject | None = None
     #: `None`: nobody can look at runs here.
     runs: RunReader | None = None
+    #: `None`: nothing wakes sessions here.
+    wakeups: Wakeups | None = None
 
 
 class Tool(Protocol):

@@ -17,6 +17,7 @@ from powerloop.kernel.queues import (
     SEND_QUEUE,
     SEND_QUEUES,
     SUBAGENT_QUEUE,
+    TIMER_QUEUE,
     WORKFLOW_QUEUE,
     QueueName,
 )
@@ -30,6 +31,7 @@ from powerloop.queue.routing import (
     LEAF_TASK,
     SEND_TASK,
     SUBAGENT_TASK,
+    TIMER_TASK,
     WORKFLOW_TASK,
 )
 from powerloop.queue.transport import GuardedAMQP
@@ -44,6 +46,7 @@ _ROUTES: Final = {
     SUBAGENT_TASK: SUBAGENT_QUEUE,
     LEAF_TASK: LEAF_QUEUE,
     WORKFLOW_TASK: WORKFLOW_QUEUE,
+    TIMER_TASK: TIMER_QUEUE,
     ENQUEUE_TASK: ENQUEUE_QUEUE,
 }
 
@@ -226,7 +229,7 @@ def _queues(tool_queues: Sequence[QueueName], *, client_queue: bool) -> Sequence
     refuses a second declaration that differs.
     """
     names = [ENQUEUE_QUEUE, CLIENT_QUEUE] if client_queue else [ENQUEUE_QUEUE]
-    return [*map(work_queue, (*SEND_QUEUES, WORKFLOW_QUEUE, *tool_queues)), *map(_queue, names)]
+    return [*map(work_queue, (*SEND_QUEUES, WORKFLOW_QUEUE, TIMER_QUEUE, *tool_queues)), *map(_queue, names)]
 
 
 def work_queue(name: QueueName) -> Queue:

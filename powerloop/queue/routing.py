@@ -20,7 +20,7 @@ from typing import Final
 from kombu.transport.redis import PRIORITY_STEPS, Channel
 
 from powerloop.kernel.dispatch import Kind
-from powerloop.kernel.queues import MAX_PRIORITY, SEND_QUEUES, WORKFLOW_QUEUE
+from powerloop.kernel.queues import MAX_PRIORITY, SEND_QUEUES, TIMER_QUEUE, WORKFLOW_QUEUE
 
 #: What the names of all our tasks begin with.
 TASK_PREFIX: Final = "powerloop."
@@ -40,6 +40,9 @@ LEAF_TASK: Final = f"{TASK_PREFIX}{Kind.LEAF}"
 #: A run of a workflow takes note of what has happened; the argument is the id of the message, or of the run.
 WORKFLOW_TASK: Final = f"{TASK_PREFIX}{Kind.WORKFLOW}"
 
+#: Hooks are asked about a timer that is due; the argument is the id of the message.
+TIMER_TASK: Final = f"{TASK_PREFIX}{Kind.TIMER}"
+
 #: A producer without a database hands in a send, as keyword arguments.
 ENQUEUE_TASK: Final = "powerloop.enqueue"
 ENQUEUE_QUEUE: Final = ENQUEUE_TASK
@@ -48,7 +51,7 @@ ENQUEUE_QUEUE: Final = ENQUEUE_TASK
 CLIENT_QUEUE: Final = "celery"
 
 #: What workers consume, beside the queues of tools.
-OUR_QUEUES: Final = (*SEND_QUEUES, WORKFLOW_QUEUE, ENQUEUE_QUEUE, CLIENT_QUEUE)
+OUR_QUEUES: Final = (*SEND_QUEUES, WORKFLOW_QUEUE, TIMER_QUEUE, ENQUEUE_QUEUE, CLIENT_QUEUE)
 
 
 def redis_priority(priority: int) -> int:

@@ -31,7 +31,9 @@ class SqlAgents:
         await self._database.write(
             added.on_conflict_do_update(
                 index_elements=[table.c.name],
-                set_={name: added.excluded[name] for name in ("model", "policy", "announced_at")},
+                set_={
+                    name: added.excluded[name] for name in ("model", "policy", "asks_timers", "announced_at")
+                },
             )
         )
 
@@ -53,5 +55,6 @@ def _row(name: str, agent: AnnouncedAgent) -> dict[str, object]:
         "name": name,
         "model": clean_text(agent.model),
         "policy": agent.policy.value,
+        "asks_timers": agent.asks_timers,
         "announced_at": now(),
     }

@@ -37,6 +37,7 @@ from powerloop.store.readiness import is_in
 from powerloop.store.resolving import wake
 from powerloop.store.rows import outcome_row, send_of
 from powerloop.store.schema import sends, sessions, tool_calls
+from powerloop.store.timer_closing import cancel_timers
 from powerloop.store.workflow_ends import land
 
 #: Whether a session ends with the one that started it.
@@ -183,8 +184,9 @@ async def _suspend_calls(
 
 async def _close_ephemeral(run: Run, session_id: SessionId) -> None:
     ephemeral = (sessions.c.id == session_id, sessions.c.lifecycle == Lifecycle.EPHEMERAL.value)
-    closed = update(sessions).where(*ephemeral)
-    await run(closed.values(status=SessionStatus.CLOSED.value, updated_at=now()))
+    closed = update(sessions).where(*ephemeral).values(status=SessionStatus.CLOSED.value, updated_at=now())
+    if await run(closed.returning(sessions.c.id)):
+        await cancel_timers(run, [session_id])
 
 
 async def _find(run: Run, send_id: SendId) -> Send | None:

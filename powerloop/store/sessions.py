@@ -33,6 +33,7 @@ from powerloop.store.portable.writing import add_session, change_session
 from powerloop.store.readiness import readied
 from powerloop.store.rows import messages_of, send_of, session_of
 from powerloop.store.schema import messages, sends, sessions
+from powerloop.store.timer_closing import cancel_timers
 
 
 class SqlSessions:
@@ -100,6 +101,7 @@ class SqlSessions:
         async with self._database.transaction() as run:
             ids = await _locked(run, session_id)
             await run(closed.where(sessions.c.id.in_(ids), sessions.c.status == SessionStatus.OPEN.value))
+            await cancel_timers(run, ids)
         return await self._get(session_id)
 
     async def pause(self, session_id: SessionId) -> Session:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from powerloop.store.agents import SqlAgents
+from powerloop.store.beats import SqlBeats
 from powerloop.store.database import Database
 from powerloop.store.engine import parse_address
 from powerloop.store.explaining import SqlExplaining
@@ -11,9 +12,11 @@ from powerloop.store.migrate import check
 from powerloop.store.portable import PortableAcceptance, PortableJournal
 from powerloop.store.postgres import PostgresAcceptance, PostgresJournal
 from powerloop.store.recovery import SqlRecovery
+from powerloop.store.retention import SqlRetention
 from powerloop.store.sends import SqlSends
 from powerloop.store.sessions import SqlSessions
 from powerloop.store.task_recovery import SqlTaskRecovery
+from powerloop.store.timers import SqlTimers
 from powerloop.store.tool_tasks import SqlToolTasks
 from powerloop.store.usage import SqlUsage
 from powerloop.store.workflow_recovery import SqlWorkflowRecovery
@@ -52,6 +55,9 @@ class SqlStore:
         self._workflows = SqlWorkflows(self._database)
         self._workflow_recovery = SqlWorkflowRecovery(self._database)
         self._workflow_specs = SqlWorkflowSpecs(self._database)
+        self._timers = SqlTimers(self._database)
+        self._beats = SqlBeats(self._database)
+        self._retention = SqlRetention(self._database)
 
     @property
     def sessions(self) -> SqlSessions:
@@ -104,6 +110,18 @@ class SqlStore:
     @property
     def workflow_specs(self) -> SqlWorkflowSpecs:
         return self._workflow_specs
+
+    @property
+    def timers(self) -> SqlTimers:
+        return self._timers
+
+    @property
+    def beats(self) -> SqlBeats:
+        return self._beats
+
+    @property
+    def retention(self) -> SqlRetention:
+        return self._retention
 
     async def open(self) -> None:
         await check(self._url, self._policy)

@@ -15,7 +15,7 @@ MAX_BODY_LINES = 40
 FORBIDDEN_STEMS = {"utils", "util", "common", "helpers", "helper", "base", "misc", "manager"}
 
 #: One file by rule: the tree of errors is read as a whole.
-LONGER_FILES = {"powerloop/kernel/errors.py": 560}
+LONGER_FILES = {"powerloop/kernel/errors.py": 600}
 
 TOP_LEVEL = {
     "CHANGELOG.md",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from powerloop.kernel.agents import Agent
+from powerloop.kernel.hooks.stages import Stage
 from powerloop.kernel.ids import SendId, Seq, SessionId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Message
@@ -13,6 +14,8 @@ from powerloop.kernel.ports.explain import Explaining
 from powerloop.kernel.ports.interactions import Interactions
 from powerloop.kernel.ports.journal import Journal
 from powerloop.kernel.ports.recovery import Recovery
+from powerloop.kernel.ports.retention import Retention
+from powerloop.kernel.ports.timers import Beats, Timers
 from powerloop.kernel.ports.tool_tasks import TaskRecovery, ToolTasks
 from powerloop.kernel.ports.usage import UsageLedger
 from powerloop.kernel.ports.workflow_specs import WorkflowSpecs
@@ -83,8 +86,8 @@ class Sessions(Protocol):
         ...
 
     async def close(self, session_id: SessionId) -> Session:
-        """Make it refuse new sends, and the sessions of sub-agents that are bound to it. Closing a closed
-        session changes nothing.
+        """Make it refuse new sends, and the sessions of sub-agents that are bound to it; their timers are
+        cancelled. Closing a closed session changes nothing.
 
         Raises:
             SessionNotFound: there is no such session.
@@ -197,11 +200,14 @@ class AnnouncedAgent:
     model: str
     #: The policy of its sessions that were given none.
     policy: Policy = Policy.ENQUEUE
+    #: Whether hooks of it are asked when a timer of it is due.
+    asks_timers: bool = False
 
     @classmethod
     def of(cls, agent: Agent) -> "AnnouncedAgent":
         """The agent, as producers are told of it."""
-        return cls(name=agent.name, model=agent.model, policy=agent.policy)
+        asks = any(Stage.TIMER in hook.stages for hook in agent.hooks)
+        return cls(name=agent.name, model=agent.model, policy=agent.policy, asks_timers=asks)
 
 
 class AgentDirectory(Protocol):
@@ -265,6 +271,15 @@ class Store(Protocol):
 
     @property
     def workflow_specs(self) -> WorkflowSpecs: ...
+
+    @property
+    def timers(self) -> Timers: ...
+
+    @property
+    def beats(self) -> Beats: ...
+
+    @property
+    def retention(self) -> Retention: ...
 
     async def open(self) -> None:
         """Connect, and check (or, where the policy allows, bring about) the schema.

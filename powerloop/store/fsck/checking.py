@@ -21,7 +21,7 @@ from powerloop.kernel.jsontypes import JSON, JSONObject
 from powerloop.store.columns import Instant, now
 from powerloop.store.engine import Address, async_engine, parse_address
 from powerloop.store.faults import worded
-from powerloop.store.fsck.checks import CHECKS, LONG, MOMENT, NOT_APPLICABLE, Check
+from powerloop.store.fsck.checks import CHECKS, LONG, MOMENT, Check
 
 #: How much later than its own timeout a server must have answered.
 _GRACE_S: Final = 5.0
@@ -58,23 +58,18 @@ async def check_store(
     """
     address = parse_address(url)
     wanted = _known(invariants)
-    reports = [
-        Report(invariant=name, title=title, status="not_applicable", rows=(), detail=why)
-        for name, title, why in NOT_APPLICABLE
-        if name in wanted
-    ]
     engine = async_engine(address, pool_size=1)
     examiner = _Examiner(engine=engine, address=address, limit=limit, timeout=timeout)
     try:
         checks = [check for check in CHECKS if check.invariant in wanted and (at_rest or not check.at_rest)]
-        reports += [await examiner.report(check) for check in checks]
+        reports = [await examiner.report(check) for check in checks]
     finally:
         await engine.dispose()
     return sorted(reports, key=lambda report: int(report.invariant.removeprefix("I")))
 
 
 def _known(invariants: Collection[str] | None) -> frozenset[str]:
-    known = frozenset((*(check.invariant for check in CHECKS), *(name for name, *_ in NOT_APPLICABLE)))
+    known = frozenset(check.invariant for check in CHECKS)
     if unknown := set(invariants or ()) - known:
         raise InvalidInput(
             f"the store has no invariant {min(unknown)!r}.", hint=f"It has {', '.join(sorted(known))}."

@@ -119,6 +119,13 @@ CHECKS: Final = (
         ("cut_off", "Nothing goes on in a node of a run that has ended, but losers that may finish."),
     ),
     *_of(
+        "I8",
+        ("ticks", "A tick of a timer makes at most one send."),
+        ("firings", "Each send of a timer has its tick, and each tick that fired its send."),
+        ("timers", "A timer has counted its sends, and is live only while its session is open."),
+    ),
+    *_at_rest("I8", ("timers_fired", "Every tick that is due has fired.")),
+    *_of(
         "I9",
         ("usage", "The tokens of a send are the sum of its ledger."),
         ("budgets", "A budget has counted all that its tree has used."),
@@ -132,9 +139,4 @@ CHECKS: Final = (
         ("orphans", "No send runs for long under an owner without a lease."),
         ("questions", "No question is open whose send has ended."),
     ),
-)
-
-#: Invariants that this version has nothing to break with: their titles, and why. I10 is the queue's.
-NOT_APPLICABLE: Final = (
-    ("I8", "A timer's tick makes at most one send.", "There are no timers in this version."),
 )

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from powerloop.kernel.ids import Epoch
+from powerloop.kernel.accepting import accepted_send
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Accepted, CancelRequest, Lineage, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import Session
-from powerloop.kernel.usage import Usage
 from powerloop.store.admission import refusal, same_send
 from powerloop.store.double_texting import ends_head, policy_of, reason_of
 from powerloop.store.memory.state import State
@@ -74,31 +73,6 @@ def _interrupt(state: State, session: Session, new: NewSend, policy: Policy) -> 
 
 
 def _queued(state: State, session: Session, new: NewSend, policy: Policy) -> Send:
-    return Send(
-        id=new.id,
-        session_id=session.id,
-        agent=session.agent,
-        position=session.accepted,
-        status=SendStatus.QUEUED,
-        policy=policy,
-        content=new.content,
-        idempotency_key=new.idempotency_key,
-        priority=new.priority,
-        metadata=new.metadata,
-        attempt=0,
-        strikes=0,
-        epoch=Epoch(0),
-        owner=None,
-        rounds=0,
-        usage=Usage(),
-        stop_reason=None,
-        error=None,
-        cancel=None,
-        output=(),
-        created_at=state.clock.now(),
-        dispatched_at=None,
-        started_at=None,
-        ended_at=None,
-        spec=session.origin.spec if session.origin else None,
-        budget=new.budget,
-    )
+    spec = session.origin.spec if session.origin else None
+    now, place = state.clock.now(), session.accepted
+    return accepted_send(new, policy, place, now, agent=session.agent, spec=spec, is_head=False)

@@ -25,6 +25,7 @@ from powerloop.store.memory.acceptance import accept_in
 from powerloop.store.memory.interactions import wake
 from powerloop.store.memory.sessions import add_session
 from powerloop.store.memory.state import State
+from powerloop.store.memory.timer_closing import cancel_timers
 from powerloop.store.memory.workflow_ends import land
 
 
@@ -127,6 +128,7 @@ def _close_ephemeral(state: State, child: Send) -> None:
         state.sessions[session.id] = replace(
             session, status=SessionStatus.CLOSED, updated_at=state.clock.now()
         )
+        cancel_timers(state, session.id)
 
 
 def _end_wait(state: State, outcome: ToolOutcome, lineage: Lineage) -> None:

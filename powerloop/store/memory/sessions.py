@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from powerloop.kernel.errors import SessionBusy, SessionExists, SessionNotFound
-from powerloop.kernel.ids import Epoch, Seq, SessionId
+from powerloop.kernel.ids import Seq, SessionId
 from powerloop.kernel.jsontypes import JSONObject
 from powerloop.kernel.messages import Message
 from powerloop.kernel.ports.store import Resumed
 from powerloop.kernel.sends import SendStatus
-from powerloop.kernel.sessions import NewSession, Session, SessionStatus
+from powerloop.kernel.sessions import NewSession, Session, SessionStatus, new_session
 from powerloop.store.encoding import cleaned
 from powerloop.store.inputs import checked_session, session_name
 from powerloop.store.matching import has_metadata
 from powerloop.store.memory.state import State
+from powerloop.store.memory.timer_closing import cancel_timers
 
 
 class MemorySessions:
@@ -71,6 +72,7 @@ class MemorySessions:
                 self._state.sessions[session.id] = replace(
                     session, status=SessionStatus.CLOSED, updated_at=now
                 )
+            cancel_timers(self._state, session.id)
         return self._get(session_id)
 
     async def pause(self, session_id: SessionId) -> Session:
@@ -131,6 +133,9 @@ class MemorySessions:
             del self._state.interactions[question.id]
         for task in [one for one in self._state.tasks.values() if one.session_id == session.id]:
             del self._state.tasks[task.id]
+        for timer in [one for one in self._state.timers.values() if one.session_id == session.id]:
+            del self._state.timers[timer.id]
+            self._state.firings.pop(timer.id, None)
         self._state.messages.pop(session.id, None)
         del self._state.sessions[session.id]
 
@@ -143,22 +148,7 @@ class MemorySessions:
 
 def add_session(state: State, new: NewSession) -> Session:
     """Write a new session, as `checked_session` returns it: open, and empty."""
-    now = state.clock.now()
-    session = state.sessions[new.id] = Session(
-        id=new.id,
-        agent=new.agent,
-        status=SessionStatus.OPEN,
-        metadata=new.metadata,
-        epoch=Epoch(0),
-        seq=Seq(0),
-        accepted=0,
-        finished=0,
-        origin=new.origin,
-        policy=new.policy,
-        steering=0,
-        created_at=now,
-        updated_at=now,
-    )
+    session = state.sessions[new.id] = new_session(new, state.clock.now())
     return session
 
 

@@ -20,6 +20,7 @@ from powerloop.kernel.ids import (
     Seq,
     SessionId,
     TaskId,
+    TimerId,
     WorkerId,
 )
 from powerloop.kernel.interactions import Interaction, InteractionStatus
@@ -31,6 +32,7 @@ from powerloop.kernel.ports.workflows import Said
 from powerloop.kernel.queues import Lane
 from powerloop.kernel.sends import CancelRequest, Fence, Send, SendStatus
 from powerloop.kernel.sessions import Session
+from powerloop.kernel.timers import Firing, Timer
 from powerloop.kernel.tool_tasks import ToolTask
 from powerloop.kernel.usage import ModelCallEntry
 from powerloop.kernel.workflows import Node, Resume, WorkflowRun
@@ -99,6 +101,12 @@ class State:
     marks: dict[Lane, datetime] = field(default_factory=dict)
     #: Written by the renewal thread too, one item at a time, which the interpreter keeps whole.
     leases: dict[WorkerId, datetime] = field(default_factory=dict)
+    timers: dict[TimerId, Timer] = field(default_factory=dict)
+    #: What became of the ticks of each timer.
+    firings: dict[TimerId, dict[datetime, Firing]] = field(default_factory=dict)
+    #: When a beat was last heard of, and since when there is one.
+    alive_at: datetime | None = None
+    back_at: datetime | None = None
 
     def is_alive(self, worker: WorkerId | None) -> bool:
         """Whether the worker's lease runs."""

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.store.memory.agents import MemoryAgents
+from powerloop.store.memory.beats import MemoryBeats
 from powerloop.store.memory.explaining import MemoryExplaining
 from powerloop.store.memory.interactions import MemoryInteractions
 from powerloop.store.memory.journal import MemoryJournal
 from powerloop.store.memory.recovery import MemoryRecovery
+from powerloop.store.memory.retention import MemoryRetention
 from powerloop.store.memory.sends import MemorySends
 from powerloop.store.memory.sessions import MemorySessions
 from powerloop.store.memory.state import LedgerRow, State
+from powerloop.store.memory.timers import MemoryTimers
 from powerloop.store.memory.tool_tasks import MemoryTaskRecovery, MemoryToolTasks
 from powerloop.store.memory.usage import MemoryUsage
 from powerloop.store.memory.workflow_recovery import MemoryWorkflowRecovery
@@ -40,6 +43,9 @@ class MemoryStore:
         self._workflows = MemoryWorkflows(self.state)
         self._workflow_recovery = MemoryWorkflowRecovery(self.state)
         self._workflow_specs = MemoryWorkflowSpecs(self.state)
+        self._timers = MemoryTimers(self.state)
+        self._beats = MemoryBeats(self.state)
+        self._retention = MemoryRetention(self.state)
 
     @property
     def sessions(self) -> MemorySessions:
@@ -92,6 +98,18 @@ class MemoryStore:
     @property
     def workflow_specs(self) -> MemoryWorkflowSpecs:
         return self._workflow_specs
+
+    @property
+    def timers(self) -> MemoryTimers:
+        return self._timers
+
+    @property
+    def beats(self) -> MemoryBeats:
+        return self._beats
+
+    @property
+    def retention(self) -> MemoryRetention:
+        return self._retention
 
     @property
     def ledger(self) -> Sequence[LedgerRow]:

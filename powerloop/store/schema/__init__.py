@@ -11,6 +11,7 @@ from powerloop.store.schema.conversations import (
 )
 from powerloop.store.schema.declaring import SCHEMA, TOKEN_COLUMNS, metadata
 from powerloop.store.schema.operations import agents, early_cancels, lane_marks, worker_leases
+from powerloop.store.schema.timers import beat_entries, beats, timer_firings, timers
 from powerloop.store.schema.tool_tasks import tool_tasks
 from powerloop.store.schema.workflows import (
     workflow_inbox,
@@ -24,6 +25,8 @@ __all__ = [
     "SCHEMA",
     "TOKEN_COLUMNS",
     "agents",
+    "beat_entries",
+    "beats",
     "budgets",
     "early_cancels",
     "interactions",
@@ -34,6 +37,8 @@ __all__ = [
     "reservations",
     "sends",
     "sessions",
+    "timer_firings",
+    "timers",
     "tool_calls",
     "tool_tasks",
     "worker_leases",

@@ -1,6 +1,6 @@
 """The tables beside the conversations: cancels that came early, how far the queues are, workers, agents."""
 
-from sqlalchemy import CheckConstraint, Column, SmallInteger, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, SmallInteger, Table, Text, false
 
 from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
 from powerloop.kernel.policies import Policy
@@ -50,6 +50,8 @@ agents = Table(
     Column("announced_at", Instant, nullable=False),
     # What its sessions say that were given no policy.
     Column("policy", Text, nullable=False, server_default=Policy.ENQUEUE.value),
+    # Whether hooks of it are asked when a timer of it is due.
+    Column("asks_timers", Boolean, nullable=False, server_default=false()),
     short("name", MAX_AGENT_NAME_LENGTH),
     one_of("policy", Policy),
 )

@@ -1,6 +1,7 @@
 """The schema: brought about by one of many, the same by every way, refused when it is not ours."""
 
 import asyncio
+import re
 import shutil
 import sqlite3
 import sys
@@ -23,12 +24,12 @@ FIRST_BOOT = (
 )
 
 LATER = '''
-"""Revision 0004: what a later release may bring."""
+"""Revision 0005: what a later release may bring."""
 
 import sqlalchemy as sa
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade(op):
@@ -51,16 +52,16 @@ def later_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[
     """Make this process one of a later release, which knows one more revision."""
     history = tmp_path / "history"
     shutil.copytree(migrate._HISTORY, history)
-    (history / "versions" / "r0004_colour.py").write_text(LATER)
+    (history / "versions" / "r0005_colour.py").write_text(LATER)
     return lambda: monkeypatch.setattr(migrate, "_HISTORY", history)
 
 
 async def test_an_empty_database_is_missing_until_it_is_upgraded(empty_url):
     found = await migrate.status(empty_url)
-    assert (found.current, found.head, found.state) == (None, "0003", "missing")
+    assert (found.current, found.head, found.state) == (None, "0004", "missing")
     await migrate.upgrade(empty_url)
     found = await migrate.status(empty_url)
-    assert (found.current, found.head, found.state) == ("0003", "0003", "current")
+    assert (found.current, found.head, found.state) == ("0004", "0004", "current")
     await migrate.upgrade(empty_url)
     assert await migrate.status(empty_url) == found
 
@@ -152,13 +153,13 @@ async def test_an_older_schema_is_refused_by_verify_and_upgraded_by_auto(empty_u
     assert "powerloop db ddl" in raised.value.hint
     await migrate.check(empty_url, "auto")
     found = await migrate.status(empty_url)
-    assert (found.current, found.state) == ("0004", "current")
+    assert (found.current, found.state) == ("0005", "current")
     assert (await store.sessions.find(SessionId("before"))).agent == "support"
 
 
 async def test_a_script_since_a_revision_holds_the_rest_only(later_release):
     later_release()
-    script = migrate.ddl("postgresql", since="0003")
+    script = migrate.ddl("postgresql", since="0004")
     assert "ADD COLUMN colour" in script
     assert "CREATE TABLE" not in script
 
@@ -170,7 +171,7 @@ async def test_a_newer_schema_is_refused(empty_url, policy, later_release, monke
     monkeypatch.undo()
 
     assert (await migrate.status(empty_url)).state == "newer"
-    with pytest.raises(SchemaNewer, match="0004"):
+    with pytest.raises(SchemaNewer, match="0005"):
         await open_store(empty_url, policy=policy).open()
     with pytest.raises(SchemaNewer):
         await migrate.upgrade(empty_url)
@@ -248,8 +249,12 @@ def described(url: str) -> list[str]:
 
 
 def normalized(sql: str) -> list[str]:
-    """The lines of a definition: SQLite keeps its text, and the order of constraints in it means nothing."""
-    return [" ".join(line.split()).rstrip(",") for line in sql.splitlines()]
+    """The parts of a definition: SQLite keeps its text, and the order of constraints in it means nothing.
+
+    A column that was added later stands on the line of the one before, with the end of the table behind it.
+    """
+    parts = (" ".join(part.split()).rstrip(") ") for part in re.split(r",|\n", sql))
+    return [part for part in parts if part]
 
 
 CATALOGUE = (

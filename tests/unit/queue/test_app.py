@@ -86,6 +86,7 @@ def test_workers_consume_our_queues_and_the_one_of_plain_clients():
         "powerloop.subagent",
         "powerloop.leaf",
         "powerloop.workflow",
+        "powerloop.timer",
         "powerloop.enqueue",
         "celery",
     }
@@ -94,6 +95,7 @@ def test_workers_consume_our_queues_and_the_one_of_plain_clients():
         "powerloop.subagent",
         "powerloop.leaf",
         "powerloop.workflow",
+        "powerloop.timer",
         "powerloop.enqueue",
     }
 

@@ -1,0 +1,172 @@
+"""The edges of a timer's life, each a function from the timer as it stands to the timer as it is then."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from powerloop.kernel.errors import ScheduleInvalid, TimerEnded
+from powerloop.kernel.ids import TimerId
+from powerloop.kernel.ports.timetable import Timetable
+from powerloop.kernel.timers import DISARMED, NewTimer, Schedule, Timer, TimerStatus
+
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+def new_timer(new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
+    """The timer, as it is made now.
+
+    Raises:
+        ScheduleInvalid: it would never fire.
+    """
+    plan = replace(new.plan, schedule=anchored(new.plan.schedule, now))
+    timer = Timer(
+        id=new.id,
+        session_id=new.session_id,
+        agent=new.agent,
+        owner=new.owner,
+        status=TimerStatus.PAUSED if new.disarmed else TimerStatus.ARMED,
+        reason=DISARMED if new.disarmed else "",
+        plan=plan,
+        tick_at=None,
+        due_at=None,
+        asked_at=None,
+        held_at=None,
+        fires=0,
+        skips=0,
+        last_send_id=None,
+        last_tick_at=None,
+        created_at=now,
+        armed_at=now,
+        ended_at=None,
+    )
+    return _at_tick(timer, _first(plan.schedule, timetable, now))
+
+
+def replanned(timer: Timer, new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
+    """The timer with another plan, armed: what it has made is still counted.
+
+    Raises:
+        ScheduleInvalid: it would never fire.
+    """
+    made = new_timer(new, timetable, now)
+    return replace(
+        made,
+        owner=timer.owner,
+        fires=timer.fires,
+        skips=timer.skips,
+        last_send_id=timer.last_send_id,
+        last_tick_at=timer.last_tick_at,
+        created_at=timer.created_at,
+    )
+
+
+def same_plan(timer: Timer, new: NewTimer) -> bool:
+    """Whether the timer does what the new one would: told again, it is the same."""
+    schedule = timer.plan.schedule
+    asked = new.plan.schedule
+    if asked.after is not None:
+        asked = replace(asked, after=None, at=schedule.at)
+    if asked.every is not None and asked.start is None:
+        asked = replace(asked, start=schedule.start)
+    same = replace(new.plan, schedule=asked) == timer.plan
+    whose = (timer.session_id, timer.agent) == (new.session_id, new.agent)
+    return same and whose
+
+
+def postponed(timer: Timer, due_at: datetime) -> Timer:
+    """The timer with its next tick due at another time.
+
+    Raises:
+        TimerEnded: it has no next tick.
+    """
+    refuse_ended(timer, "postponed")
+    if timer.tick_at is None:
+        raise TimerEnded(timer.id, timer.status, "postponed")
+    return replace(timer, due_at=due_at, asked_at=None)
+
+
+def cancelled(timer: Timer, reason: str, now: datetime) -> Timer:
+    """The timer, cancelled."""
+    ended = replace(timer, status=TimerStatus.CANCELLED, reason=reason, ended_at=now)
+    return replace(ended, tick_at=None, due_at=None, asked_at=None, held_at=None)
+
+
+def paused(timer: Timer, reason: str) -> Timer:
+    """The timer, paused; one that is paused already stays as it is.
+
+    Raises:
+        TimerEnded: it fires no more.
+    """
+    refuse_ended(timer, "paused")
+    if timer.status is TimerStatus.PAUSED:
+        return timer
+    return replace(timer, status=TimerStatus.PAUSED, reason=reason, asked_at=None)
+
+
+def resumed(timer: Timer, timetable: Timetable, now: datetime) -> Timer:
+    """The timer, armed again: at its next tick from now on; once at a time that has passed, at once.
+
+    Raises:
+        TimerEnded: it fires no more.
+    """
+    refuse_ended(timer, "resumed")
+    if timer.status is TimerStatus.ARMED:
+        return timer
+    armed = replace(timer, status=TimerStatus.ARMED, reason="", armed_at=now)
+    if timer.due_at is not None and (timer.due_at > now or not timer.plan.schedule.recurs):
+        return replace(armed, due_at=max(timer.due_at, now))
+    if timer.tick_at is None:
+        return moved(armed, None, now)
+    return moved(armed, next(timetable.ticks(timer.plan.schedule, now), None), now)
+
+
+def due_of(timer_id: TimerId, tick_at: datetime, jitter: timedelta) -> datetime:
+    """When a tick fires: up to `jitter` later, always as much for the same tick of the same timer."""
+    if not jitter:
+        return tick_at
+    digest = sha256(f"{timer_id}\n{tick_at.astimezone(UTC).isoformat()}".encode()).digest()
+    return tick_at + jitter * (int.from_bytes(digest[:6]) / 2**48)
+
+
+def moved(timer: Timer, tick_at: datetime | None, now: datetime) -> Timer:
+    """The timer at another tick; done, where there is none, and none is held back."""
+    if tick_at is not None:
+        return _at_tick(timer, tick_at)
+    at_rest = replace(timer, tick_at=None, due_at=None, asked_at=None)
+    if timer.held_at is not None:
+        return at_rest
+    return replace(at_rest, status=TimerStatus.DONE, reason="", ended_at=now)
+
+
+def _at_tick(timer: Timer, tick_at: datetime) -> Timer:
+    due_at = due_of(timer.id, tick_at, timer.plan.schedule.jitter)
+    return replace(timer, tick_at=tick_at, due_at=due_at, asked_at=None)
+
+
+def anchored(schedule: Schedule, now: datetime) -> Schedule:
+    """The schedule with instants for what it says of the time that it was made."""
+    if schedule.after is not None:
+        return replace(schedule, after=None, at=now + schedule.after)
+    if schedule.every is not None and schedule.start is None:
+        return replace(schedule, start=now + schedule.every)
+    return schedule
+
+
+def _first(schedule: Schedule, timetable: Timetable, now: datetime) -> datetime:
+    if schedule.at is not None:
+        return schedule.at
+    first = next(timetable.ticks(schedule, now - _INSTANT), None)
+    if first is None:
+        raise ScheduleInvalid("a timer with this schedule never fires.", hint="Look at its start and end.")
+    return first
+
+
+def refuse_ended(timer: Timer, what: str) -> None:
+    """Pass a timer that may still fire.
+
+    Raises:
+        TimerEnded: it fires no more.
+    """
+    if timer.status.is_final:
+        raise TimerEnded(timer.id, timer.status, what)

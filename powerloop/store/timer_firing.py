@@ -1,0 +1,199 @@
+"""Firing timers, on any database: what is due is locked, judged by the kernel, and written at once for all.
+
+A beat locks a timer with its session, and passes over those that somebody has locked. So it waits for nobody
+while it holds hundreds of them, and of any number of beats each tick is fired by one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Any, Final, assert_never
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select
+
+from powerloop.kernel.calls import CallStatus
+from powerloop.kernel.crash_points import CrashPoint, passing
+from powerloop.kernel.firing import Facts, Step, judge, made_by, release, step, vetoed
+from powerloop.kernel.firing import trigger as triggered
+from powerloop.kernel.hooks.decisions import CancelTimer, Postpone, Veto
+from powerloop.kernel.hooks.timers import Fire
+from powerloop.kernel.ids import SendId, TimerId
+from powerloop.kernel.ports.timers import Answer, Fired
+from powerloop.kernel.ports.timetable import Due, Timetable
+from powerloop.kernel.sends import Send, SendStatus
+from powerloop.kernel.sessions import Session, SessionStatus
+from powerloop.kernel.timer_edges import cancelled, postponed
+from powerloop.kernel.timers import Timer, TimerStatus
+from powerloop.store.beats import BEATS
+from powerloop.store.columns import now
+from powerloop.store.database import Row, Run
+from powerloop.store.lateness import ago
+from powerloop.store.rows import session_of
+from powerloop.store.schema import agents, beats, sends, sessions, timer_firings, timers, tool_calls
+from powerloop.store.timer_rows import timer_of
+from powerloop.store.timer_writing import Made, write_steps
+
+#: How long the hooks of a tick are waited for before it is asked about again.
+_ASKING: Final = timedelta(seconds=30)
+#: Before any tick: no beat has ever been away.
+_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+# As the conditions of the partial indexes say it.
+_ARMED: Final = timers.c.status == literal(TimerStatus.ARMED.value, literal_execute=True)
+_UNASKED: Final = or_(timers.c.asked_at.is_(None), timers.c.asked_at < ago(_ASKING))
+_DUE: Final = and_(_ARMED, timers.c.due_at.is_not(None), timers.c.due_at <= ago(timedelta(0)), _UNASKED)
+_LAST_IS_OPEN: Final = (
+    select(sends.c.id)
+    .where(sends.c.id == timers.c.last_send_id, sends.c.ended_at.is_(None))
+    .correlate(timers)
+    .exists()
+)
+_RELEASED: Final = and_(_ARMED, timers.c.held_at.is_not(None), ~_LAST_IS_OPEN)
+_SESSION: Final = [column.label(f"of_session_{column.name}") for column in sessions.c]
+_ASLEEP: Final = and_(
+    tool_calls.c.status == literal(CallStatus.WAITING.value, literal_execute=True),
+    tool_calls.c.wakes_at.is_not(None),
+)
+
+
+async def fire_due(run: Run, timetable: Timetable, limit: int) -> Fired:
+    """As `Timers.fire`."""
+    due = await _locked(run, _DUE, timers.c.due_at, limit)
+    held = await _locked(run, _RELEASED, timers.c.held_at, limit)
+    is_full = max(len(due), len(held)) >= limit
+    at, back_at = await _clock(run)
+    fired = Fired()
+    if due or held:
+        passing(CrashPoint.BEFORE_FIRE)
+        # What is held back has its turn before what is due of the same timer.
+        made = [Made(release(timer, at), session) for timer, session in held]
+        done = {timer.id for timer, _ in held}
+        due = [pair for pair in due if pair[0].id not in done]
+        made += await _judged(run, due, timetable, at, back_at)
+        written = await write_steps(run, made, at)
+        asked = tuple(one.stepped.timer for one in made if one.stepped.timer.asked_at == at)
+        fired = Fired(ready=written.ready, ended=written.ended, asked=asked, count=len(written.made))
+        passing(CrashPoint.DURING_FIRE)
+    return await _looking_ahead(run, fired, at, is_full=is_full)
+
+
+async def trigger(run: Run, timer: Timer, session: Session | None) -> tuple[Timer, Send, bool]:
+    """Fire the timer beside its schedule; both rows are locked. Errors as `Timers.trigger`."""
+    at, _ = await _clock(run)
+    stepped = triggered(timer, at)
+    written = await write_steps(run, [Made(stepped, session)], at)
+    [send] = written.made
+    return made_by(stepped, send.id).timer, send, bool(written.ready)
+
+
+async def settle(
+    run: Run, timer: Timer, session: Session | None, answer: Answer, timetable: Timetable
+) -> Fired:
+    """Do with the tick that hooks were asked about what they have made of it; both rows are locked."""
+    assert timer.tick_at is not None, "hooks are asked about a tick"
+    at, _ = await _clock(run)
+    following = next(timetable.ticks(timer.plan.schedule, timer.tick_at), None)
+    due = Due(ticks=(timer.tick_at,), missed_at=None, next_at=following)
+    match answer:
+        case Fire(content=content):
+            facts = await _facts(run, [(timer, session)])
+            stepped = step(timer, due, facts[timer.id], at, content)
+        case Veto(reason=reason):
+            stepped = vetoed(timer, due, reason, at)
+        case Postpone(by=by):
+            stepped = Step(timer=postponed(timer, at + by))
+        case CancelTimer(reason=reason):
+            stepped = Step(timer=cancelled(timer, reason or "a hook said so", at))
+        case unreachable:
+            assert_never(unreachable)
+    written = await write_steps(run, [Made(stepped, session)], at)
+    return Fired(ready=written.ready, ended=written.ended, count=len(written.made))
+
+
+async def _locked(
+    run: Run, condition: ColumnElement[bool], order: ColumnElement[Any], limit: int
+) -> list[tuple[Timer, Session | None]]:
+    """The timers of which that is so, each with its session, both locked; those first that come first."""
+    with_session = select(timers, *_SESSION).join(sessions, sessions.c.id == timers.c.session_id)
+    found = with_session.where(condition).order_by(order).limit(limit)
+    rows = await run(found.with_for_update(of=(timers, sessions), key_share=True, skip_locked=True))
+    pairs: list[tuple[Timer, Session | None]] = [(timer_of(row), _session_of(row)) for row in rows]
+    fresh = select(timers).where(condition, timers.c.session_id.is_(None)).order_by(order).limit(limit)
+    rows = await run(fresh.with_for_update(of=timers, key_share=True, skip_locked=True))
+    return [*pairs, *((timer_of(row), None) for row in rows)]
+
+
+async def _judged(
+    run: Run,
+    due: Sequence[tuple[Timer, Session | None]],
+    timetable: Timetable,
+    at: datetime,
+    back_at: datetime,
+) -> list[Made]:
+    """What becomes of the timers that are due."""
+    if not due:
+        return []
+    asking = {row["name"] for row in await run(select(agents.c.name).where(agents.c.asks_timers))}
+    facts = await _facts(run, due)
+    made = []
+    for timer, session in due:
+        asks = timer.agent in asking
+        made.append(Made(judge(timer, timetable, facts[timer.id], at, back_at, asks=asks), session))
+    return made
+
+
+async def _facts(run: Run, due: Sequence[tuple[Timer, Session | None]]) -> dict[TimerId, Facts]:
+    last = [timer.last_send_id for timer, _ in due if timer.last_send_id is not None]
+    still_open: set[SendId] = set()
+    if last:
+        unended = select(sends.c.id).where(sends.c.id.in_(last), sends.c.ended_at.is_(None))
+        still_open = {row["id"] for row in await run(unended)}
+    return {
+        timer.id: Facts(
+            is_closed=session is not None and session.status is SessionStatus.CLOSED,
+            is_open=timer.last_send_id in still_open,
+            failures=await _failures(run, timer),
+        )
+        for timer, session in due
+    }
+
+
+async def _failures(run: Run, timer: Timer) -> int:
+    """How many of the last sends of the timer that have ended have failed, one after another."""
+    if timer.plan.pause_after is None:
+        return 0
+    its = timer_firings.join(sends, sends.c.id == timer_firings.c.send_id)
+    since = (timer_firings.c.timer_id == timer.id, timer_firings.c.at > timer.armed_at)
+    ended = select(sends.c.status).select_from(its).where(*since, sends.c.ended_at.is_not(None))
+    last = ended.order_by(timer_firings.c.number.desc()).limit(timer.plan.pause_after)
+    statuses = [row["status"] for row in await run(last)]
+    failed = takewhile(lambda status: status == SendStatus.FAILED.value, statuses)
+    return sum(1 for _ in failed)
+
+
+async def _clock(run: Run) -> tuple[datetime, datetime]:
+    """The present, and when beats came back the last time that all were away."""
+    back = select(beats.c.back_at).where(beats.c.name == BEATS).scalar_subquery()
+    row = (await run(select(now().label("now"), back.label("back_at"))))[0]
+    return row["now"], row["back_at"] or _EVER
+
+
+async def _looking_ahead(run: Run, fired: Fired, at: datetime, *, is_full: bool) -> Fired:
+    """The same, with how long there is nothing to do."""
+    due = select(func.min(timers.c.due_at)).where(_ARMED, _UNASKED, timers.c.due_at.is_not(None))
+    wakes = select(func.min(tool_calls.c.wakes_at)).where(_ASLEEP)
+    query = select(due.scalar_subquery().label("due"), wakes.scalar_subquery().label("wakes"))
+    row = (await run(query))[0]
+    ahead = [instant - at for instant in (row["due"], row["wakes"]) if instant is not None]
+    is_late = row["due"] is not None and row["due"] <= at
+    return replace(
+        fired,
+        more=is_full or is_late,
+        sleeps=row["wakes"] is not None and row["wakes"] <= at,
+        next_in=min(ahead, default=None),
+    )
+
+
+def _session_of(row: Row) -> Session:
+    return session_of({column.name: row[f"of_session_{column.name}"] for column in sessions.c})
