@@ -14,6 +14,7 @@ from powerloop.kernel.executor import Executor
 from powerloop.kernel.heartbeat import Heartbeat
 from powerloop.kernel.ports.model import Models
 from powerloop.kernel.ports.store import Store
+from powerloop.kernel.timer_asking import TimerAsker
 from powerloop.kernel.tool_executor import ToolExecutor
 from powerloop.workflow.driver import RunDriver
 
@@ -48,6 +49,8 @@ class Runtime:
     tools: ToolExecutor
     #: Moves runs of workflows on.
     runs: RunDriver
+    #: Asks hooks about timers that are due.
+    timers: TimerAsker
     #: Accepts what arrives as a ``powerloop.enqueue`` message.
     producer: Producer
     #: Keeps the lease and the locks.

@@ -4,13 +4,14 @@ from typing import Any
 
 from celery import Celery, Task
 
-from powerloop.kernel.dispatch import run_of
+from powerloop.kernel.dispatch import run_of, timer_of_message
 from powerloop.kernel.ids import SendId, TaskId
 from powerloop.queue.routing import (
     ENQUEUE_TASK,
     LEAF_TASK,
     SEND_TASK,
     SUBAGENT_TASK,
+    TIMER_TASK,
     TOOL_TASK,
     WORKFLOW_TASK,
 )
@@ -39,6 +40,11 @@ def register_tasks(app: Celery, lifecycle: WorkerLifecycle) -> None:
     async def advance(message_id: str) -> None:
         """Have a run take note of what has happened to it."""
         await lifecycle.runtime.runs.move_on(run_of(message_id))
+
+    @app.task(name=TIMER_TASK, base=CoroutineTask, shared=False)  # type: ignore[untyped-decorator]
+    async def ask(message_id: str) -> None:
+        """Ask the hooks of an agent about a timer of it that is due, and do what they say."""
+        await lifecycle.runtime.timers.ask(timer_of_message(message_id))
 
     @app.task(name=ENQUEUE_TASK, base=CoroutineTask, bind=True, shared=False)  # type: ignore[untyped-decorator]
     async def enqueue(task: Task, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - what the wire brings

@@ -13,6 +13,7 @@ from powerloop.client.isolation import with_isolation
 from powerloop.client.own_agents import with_own
 from powerloop.client.producer import Producer
 from powerloop.client.remote import require_urls
+from powerloop.client.wakeups import StoredWakeups
 from powerloop.kernel.clock import SystemClock
 from powerloop.kernel.driving import Ports
 from powerloop.kernel.executor import Executor
@@ -23,6 +24,7 @@ from powerloop.kernel.ports.dispatcher import Dispatcher
 from powerloop.kernel.ports.lease import Held
 from powerloop.kernel.ports.model import Models
 from powerloop.kernel.ports.store import Store
+from powerloop.kernel.timer_asking import TimerAsker
 from powerloop.kernel.tool_executor import TaskPorts, ToolExecutor
 from powerloop.kernel.tool_tasks import HeldTask
 from powerloop.llm import ModelCatalog, ProviderSettings, known_prices
@@ -30,6 +32,7 @@ from powerloop.queue import RedisEventSink, RedisSessionLocks, open_dispatcher
 from powerloop.queue.nudges import RedisNudgeListener, RedisNudges
 from powerloop.settings import Settings
 from powerloop.store import open_leases, open_store
+from powerloop.timetable import CronTimetable
 from powerloop.tools import AgentToolbox
 from powerloop.workflow.driver import DrivingDispatcher, RunDriver
 from powerloop.workflow.planner import WorkflowPlanner
@@ -74,7 +77,7 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         recovery=store.recovery,
         locks=locks,
         models=models,
-        toolbox=AgentToolbox(runs=StoredRuns(store)),
+        toolbox=_toolbox(store),
         events=events,
         dispatcher=dispatcher,
         clock=SystemClock(),
@@ -91,6 +94,7 @@ def build_runtime(settings: Settings, app: App) -> Runtime:
         executor=executor,
         tools=tools,
         runs=runs,
+        timers=_asker(ports, store, canceller),
         producer=Producer(store, dispatcher, canceller),
         heartbeat=_heartbeat(settings, locks, marks, executor, tools),
         nudges=nudges,
@@ -124,6 +128,17 @@ def _run_driver(store: Store, broker: Dispatcher, nudges: RedisNudges) -> tuple[
     return canceller, RunDriver(store.workflows, WorkflowPlanner(), broker, canceller.disown)
 
 
+def _asker(ports: Ports, store: Store, canceller: Canceller) -> TimerAsker:
+    """What asks the hooks of the agents about timers that are due."""
+    return TimerAsker(
+        timers=store.timers,
+        agents=ports.agents,
+        timetable=CronTimetable(),
+        dispatcher=ports.dispatcher,
+        tell_end=canceller.tell,
+    )
+
+
 def _tool_executor(ports: Ports, store: Store, executor: Executor) -> ToolExecutor:
     """What runs calls that have queues of their own, beside the sends of the process."""
     return ToolExecutor(
@@ -132,7 +147,7 @@ def _tool_executor(ports: Ports, store: Store, executor: Executor) -> ToolExecut
             agents=ports.agents,
             tasks=store.tool_tasks,
             recovery=store.task_recovery,
-            toolbox=AgentToolbox(in_place=True, runs=StoredRuns(store)),
+            toolbox=_toolbox(store, in_place=True),
             dispatcher=ports.dispatcher,
             clock=ports.clock,
             marks=ports.marks,
@@ -140,6 +155,11 @@ def _tool_executor(ports: Ports, store: Store, executor: Executor) -> ToolExecut
             max_attempts=ports.max_attempts,
         )
     )
+
+
+def _toolbox(store: Store, *, in_place: bool = False) -> AgentToolbox:
+    wakeups = StoredWakeups(store.timers, SystemClock())
+    return AgentToolbox(in_place=in_place, runs=StoredRuns(store), wakeups=wakeups)
 
 
 def _heartbeat(

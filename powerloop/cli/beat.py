@@ -1,4 +1,4 @@
-"""``powerloop beat``: recover what was lost."""
+"""``powerloop beat``: fire timers, and bring back what was lost."""
 
 import os
 from typing import Annotated
@@ -17,13 +17,18 @@ def register(app: typer.Typer) -> None:
 
 def run(
     log_level: Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    celery_app: Annotated[
+        str,
+        typer.Option("--celery-app", help="A Celery app, as -A names it, whose beat_schedule is served too."),
+    ] = "",
 ) -> None:
-    """Find sends that nobody drives, and have workers go on with them, until SIGTERM or Ctrl-C.
+    """Fire timers, bring back what was lost, and keep house, until SIGTERM or Ctrl-C.
 
-    Run one beside your workers, or several on different machines: each lost send is found by one of them. A
-    database or broker that is away is waited for. The same as `python -m powerloop.beat`.
+    Run one beside your workers, or several on different machines: each tick of a timer is fired, and each
+    lost send found, by one of them. A database or broker that is away is waited for. The same as
+    `celery beat -S powerloop.beat:TimerScheduler` with an app of your own.
     """
     settings = read_settings()
     require_urls(settings)
-    command = beat_command(log_level)
+    command = beat_command(log_level, celery_app)
     os.execve(command[0], command, environment(settings))  # noqa: S606 - this interpreter, and no shell

@@ -42,10 +42,11 @@ def worker(number: int, settings: Settings, options: WorkerOptions, *, restart: 
     )
 
 
-def beat(settings: Settings, *, log_level: str = "INFO") -> Supervised:
-    """A beat beside the workers. It holds nothing: it may be ended, and started again, at any time."""
+def beat(settings: Settings, *, log_level: str = "INFO", number: int | None = None) -> Supervised:
+    """A beat beside the workers. It holds nothing: it may be ended, and started again, at any time. Where
+    there are several, each has a number."""
     return Supervised(
-        name="beat",
+        name="beat" if number is None else f"beat{number}",
         argv=beat_command(log_level),
         env=environment(settings),
         restart=True,
@@ -53,9 +54,10 @@ def beat(settings: Settings, *, log_level: str = "INFO") -> Supervised:
     )
 
 
-def beat_command(log_level: str) -> list[str]:
-    """What runs a beat."""
-    return [sys.executable, "-m", "powerloop.beat", "--log-level", log_level]
+def beat_command(log_level: str, celery_app: str = "") -> list[str]:
+    """What runs a beat; `celery_app`: whose entries it serves, beside our timers."""
+    own = ["--celery-app", celery_app] if celery_app else []
+    return [sys.executable, "-m", "powerloop.beat", "--log-level", log_level, *own]
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -12,7 +12,9 @@ from uuid6 import uuid7
 
 from powerloop.client.cancelling import Canceller
 from powerloop.client.inprocess import InProcessDispatcher
+from powerloop.client.local_timers import LocalTimers
 from powerloop.client.own_agents import announced, with_own
+from powerloop.client.wakeups import StoredWakeups
 from powerloop.kernel.agents import AgentRegistry
 from powerloop.kernel.clock import Clock, SystemClock
 from powerloop.kernel.dispatch import activation_of
@@ -24,6 +26,7 @@ from powerloop.kernel.marks import Marks
 from powerloop.kernel.ports.lease import Held, Leases
 from powerloop.kernel.ports.store import Store
 from powerloop.kernel.queues import SEND_QUEUES, lanes_of
+from powerloop.kernel.sends import Send
 from powerloop.kernel.sweep import Sweeper
 from powerloop.kernel.tool_tasks import HeldTask
 from powerloop.llm import ModelCatalog, PriceTable, ProviderSettings, Script, known_prices
@@ -85,9 +88,9 @@ class LocalBackend:
         self.feed = MemoryFeed()
         self.dispatcher = self._dispatcher(concurrency)
         self._models = _catalog(scripts, prices)
-        recovery = (self.store.recovery, self.store.task_recovery, self.store.workflow_recovery)
-        self._sweeper = Sweeper(*recovery, self.dispatcher, clock)
+        self._sweeper = self._new_sweeper(clock)
         self._sweeping: asyncio.Task[None] | None = None
+        self._timers = LocalTimers(self.store, agents, self.dispatcher, clock, self._tell_end)
         self._loop: asyncio.AbstractEventLoop | None = None
         worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
         locks, marks = MemoryLocks(), Marks()
@@ -99,7 +102,7 @@ class LocalBackend:
                 recovery=self.store.recovery,
                 locks=locks,
                 models=self._models,
-                toolbox=AgentToolbox(in_place=True, runs=StoredRuns(self.store)),
+                toolbox=_toolbox(self.store, clock),
                 events=MemorySink(self.feed),
                 dispatcher=self.dispatcher,
                 clock=clock,
@@ -118,6 +121,10 @@ class LocalBackend:
             on_held=self._on_held,
         )
 
+    def _new_sweeper(self, clock: Clock) -> Sweeper:
+        recovery = (self.store.recovery, self.store.task_recovery, self.store.workflow_recovery)
+        return Sweeper(*recovery, self.dispatcher, clock)
+
     def _dispatcher(self, concurrency: int) -> DrivingDispatcher:
         queue = InProcessDispatcher(self._drive, concurrency)
         runs = RunDriver(self.store.workflows, WorkflowPlanner(), queue, self._disown)
@@ -134,6 +141,7 @@ class LocalBackend:
             await self._shut_down()
             raise
         self._sweeping = asyncio.create_task(self._sweep())
+        self._timers.start()
 
     async def close(self) -> None:
         if self._sweeping is None:
@@ -144,6 +152,7 @@ class LocalBackend:
         await self._shut_down()
 
     async def _shut_down(self) -> None:
+        await self._timers.stop()
         self._executor.begin_drain()
         await self.dispatcher.close()
         await asyncio.to_thread(self._heartbeat.stop)
@@ -165,6 +174,9 @@ class LocalBackend:
     async def _disown(self, send_id: SendId, reason: str) -> None:
         await Canceller(self.store, self.dispatcher, self.nudges).disown(send_id, reason)
 
+    async def _tell_end(self, send: Send) -> None:
+        await Canceller(self.store, self.dispatcher, self.nudges).tell(send)
+
     async def _drive(self, send_id: SendId) -> None:
         await self._executor.drive(send_id)
 
@@ -185,6 +197,10 @@ def _catalog(scripts: Mapping[str, Script], prices: PriceTable | None) -> ModelC
         scripts=scripts,
         prices=known_prices(read_settings(discover=False).prices, prices),
     )
+
+
+def _toolbox(store: Store, clock: Clock) -> AgentToolbox:
+    return AgentToolbox(in_place=True, runs=StoredRuns(store), wakeups=StoredWakeups(store.timers, clock))
 
 
 def _storage(path: str, clock: Clock) -> tuple[Store, Leases]:

@@ -12,6 +12,8 @@ from powerloop.client.remote import RemoteBackend
 from powerloop.client.sends import SendVerbs
 from powerloop.client.sessions import SessionVerbs
 from powerloop.client.stored_workflows import StoredWorkflowVerbs
+from powerloop.client.timer_previews import TimerPreviewVerbs
+from powerloop.client.timers import TimerVerbs
 from powerloop.client.usage import UsageVerbs
 from powerloop.client.workflows import WorkflowVerbs
 from powerloop.kernel.agents import Agent, AgentRegistry
@@ -24,11 +26,14 @@ class AsyncPowerLoop(
     SendVerbs,
     WorkflowVerbs,
     StoredWorkflowVerbs,
+    TimerVerbs,
+    TimerPreviewVerbs,
     InteractionVerbs,
     UsageVerbs,
     ExplainVerbs,
 ):
-    """Sessions, sends and workflows. An async context manager; safe to use from many coroutines of one loop.
+    """Sessions, sends, workflows and timers. An async context manager; safe to use from many coroutines of
+    one loop.
 
     Every method may raise `StoreUnavailable`: the database does not answer. Repeating the call is safe where
     it carries an id or an idempotency key.

@@ -123,6 +123,14 @@ class Producer:
             logger.warning("send accepted but not published", extra={"send_id": accepted.send.id})
         return accepted
 
+    async def check_agent(self, agent: str) -> None:
+        """Pass an agent that some worker knows.
+
+        Raises:
+            AgentUnknown: workers have announced agents, and none of that name.
+        """
+        await self._policy_of(agent)
+
     async def _policy_of(self, agent: str) -> Policy:
         """What the agent says.
 

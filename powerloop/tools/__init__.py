@@ -5,6 +5,7 @@ from powerloop.tools.agent_spec import AgentSpec
 from powerloop.tools.builtin.ask_user import ask_user
 from powerloop.tools.builtin.sleep import sleep
 from powerloop.tools.builtin.spawn_agent import spawn_agent
+from powerloop.tools.builtin.wakeups import cancel_wakeup, list_wakeups, schedule_wakeup
 from powerloop.tools.decorator import tool
 from powerloop.tools.function import FunctionTool
 from powerloop.tools.schema_tool import schema_tool
@@ -18,6 +19,9 @@ __all__ = [
     "Sleep",
     "Spawn",
     "ask_user",
+    "cancel_wakeup",
+    "list_wakeups",
+    "schedule_wakeup",
     "schema_tool",
     "sleep",
     "spawn_agent",

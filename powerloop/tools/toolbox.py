@@ -9,7 +9,7 @@ from powerloop.kernel.calls import CallStatus, Finding, ToolCall, ToolOutcome
 from powerloop.kernel.errors import ToolUnknown
 from powerloop.kernel.queues import QueueName
 from powerloop.kernel.sends import Send
-from powerloop.kernel.tools import RunReader, ToolContext
+from powerloop.kernel.tools import RunReader, ToolContext, Wakeups
 from powerloop.kernel.waits import Question, ToolWait
 from powerloop.tools.asking import question_about
 from powerloop.tools.capped import DEFAULT_RESULT_CAP, Capped
@@ -34,6 +34,7 @@ class AgentToolbox:
         in_place: Whether calls of tools that have a queue of their own run here all the same: since this is
             who serves it, or the only process there is.
         runs: Looks at runs of workflows, for tools that do.
+        wakeups: Wakes sessions later, for tools that have it do so.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class AgentToolbox:
         result_cap: int = DEFAULT_RESULT_CAP,
         in_place: bool = False,
         runs: RunReader | None = None,
+        wakeups: Wakeups | None = None,
     ) -> None:
         self._runs = runs
+        self._wakeups = wakeups
         self._threads = ToolThreads(threads)
         self._validated = Validated()
         #: What happens around each call, from the outside in.
@@ -103,7 +106,7 @@ class AgentToolbox:
         for tool in agent.tools:
             spec = tool.spec
             if spec.name == call.name:
-                context = replace(_context(agent, send, call), runs=self._runs)
+                context = replace(_context(agent, send, call), runs=self._runs, wakeups=self._wakeups)
                 return Invocation(
                     tool=tool, spec=spec, context=context, arguments=call.arguments, malformed=malformed
                 )

@@ -153,9 +153,10 @@ class System:
         command = ["powerloop", "worker", "--processes", str(processes)]
         return self._start(f"supervisor{len(self.processes) + 1}", command, more, supervises=True)
 
-    def start_beat(self, **more: str) -> Process:
-        """Start a process that sweeps."""
-        return self._start(f"beat{len(self.processes) + 1}", ["powerloop", "beat"], more)
+    def start_beat(self, *, celery_app: str = "", **more: str) -> Process:
+        """Start a process that fires timers and sweeps; `celery_app`: a module that it imports."""
+        own = ["--celery-app", celery_app] if celery_app else []
+        return self._start(f"beat{len(self.processes) + 1}", ["powerloop", "beat", *own], more)
 
     def _start(
         self, name: str, command: Sequence[str], more: Mapping[str, str], *, supervises: bool = False

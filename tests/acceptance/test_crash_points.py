@@ -87,9 +87,18 @@ QUEUED = (
 )
 #: Passed by runs of workflows.
 OF_RUNS = (CrashPoint.BEFORE_ADVANCE, CrashPoint.AFTER_ADVANCE, CrashPoint.AFTER_ADVANCE_PUBLISH)
+#: Passed by beats.
+OF_BEATS = (
+    CrashPoint.BEFORE_FIRE,
+    CrashPoint.DURING_FIRE,
+    CrashPoint.AFTER_FIRE,
+    CrashPoint.AFTER_FIRE_PUBLISH,
+)
 #: Those to publish only where there is something to publish: with a second send behind the first.
 ALWAYS = tuple(
-    point for point in CrashPoint if point not in (*IN_DOUBT, *AT_SHUTDOWN, *STEERED, *QUEUED, *OF_RUNS)
+    point
+    for point in CrashPoint
+    if point not in (*IN_DOUBT, *AT_SHUTDOWN, *STEERED, *QUEUED, *OF_RUNS, *OF_BEATS)
 )
 
 #: Where the model has answered, and nothing says so: it is asked again.

@@ -53,7 +53,7 @@ def sleep(
         else:
             asked = timedelta(seconds=min(seconds, MAX_WITHIN.total_seconds()))
         if asked > span:
-            raise ToolError(f"You may wait for {span.total_seconds():g} seconds at most.")
+            raise ToolError(f"You may wait for {span.total_seconds():.10g} seconds at most.")
         return Sleep(until=until) if seconds is None else Sleep(lasts=asked)
 
     return wait

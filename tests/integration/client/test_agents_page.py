@@ -146,5 +146,14 @@ async def test_a_tool_with_a_queue_runs_in_place_where_there_is_one_process(page
     assert text == "a picture of example.org"
 
 
+async def test_a_model_schedules_a_wake_up(page, send):
+    text = await send(
+        page["watchman"],
+        watchman=calling("schedule_wakeup", {"note": "Look.", "cron": "0 9 * * 1-5", "tz": "Europe/Berlin"}),
+    )
+
+    assert "is scheduled. It wakes you at " in text
+
+
 async def test_a_model_sleeps_for_a_while(page, send):
     assert await send(page["reminder"], reminder=calling("sleep", {"seconds": 0.2})) == "The time has come."

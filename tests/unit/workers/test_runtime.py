@@ -22,6 +22,7 @@ class Parts:
             executor=None,
             tools=None,
             runs=None,
+            timers=None,
             producer=None,
             heartbeat=SimpleNamespace(
                 start=lambda: self.alive.add("heartbeat"), stop=lambda: self.alive.discard("heartbeat")

@@ -1,0 +1,92 @@
+"""The entries of Celery's own ``beat_schedule``: sent by the one beat that leads, which is told by a lease.
+
+When each was last sent is written down, so that the next leader goes on where the last one was, rather than
+begin each interval anew. Whoever loses the lead in the middle of sending one may send it beside the next
+leader: once, in a failover. Use timers where that matters.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from powerloop.kernel.ports.timers import Beats
+
+logger = logging.getLogger("powerloop.beat")
+
+#: How long the lead of a beat that has gone silent lasts.
+_LEAD_TTL: Final = timedelta(seconds=5)
+#: Entries that are sent before the lead is renewed.
+_AT_ONCE: Final = 100
+
+
+class EntryScheduler(Protocol):
+    """What of Celery's scheduler we drive."""
+
+    @property
+    def schedule(self) -> Any: ...  # noqa: ANN401 - entries by name
+
+    def tick_entries(self) -> float:
+        """Send one entry that is due; how many seconds none is."""
+        ...
+
+    def forget_heap(self) -> None:
+        """Have all be looked at anew."""
+        ...
+
+
+class Entries:
+    """Sends entries while this process leads."""
+
+    def __init__(self, scheduler: EntryScheduler) -> None:
+        self._scheduler = scheduler
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._leads = False
+
+    async def turn(self, beats: Beats) -> float:
+        """Send what is due, if this process leads; how many seconds there is nothing to do.
+
+        Raises:
+            StoreUnavailable: the database does not answer: nobody leads.
+        """
+        schedule = self._scheduler.schedule
+        if not schedule:
+            return 1.0
+        led, self._leads = self._leads, False
+        if not await beats.lead(self._holder, _LEAD_TTL):
+            return 1.0
+        self._leads = True
+        if not led:
+            await self._take_over(beats)
+        before = _counts(schedule)
+        delay = 0.0
+        for _ in range(_AT_ONCE):
+            # A broker that is away blocks its caller: that may not hold up timers.
+            delay = await asyncio.to_thread(self._scheduler.tick_entries)
+            if delay > 0:
+                break
+        for name, count in _counts(schedule).items():
+            if before.get(name) != count:
+                await beats.ran(name, schedule[name].last_run_at, count)
+        return min(delay, 1.0)
+
+    async def resign(self, beats: Beats) -> None:
+        """Let another one lead at once."""
+        if self._leads:
+            await beats.resign(self._holder)
+
+    async def _take_over(self, beats: Beats) -> None:
+        """Go on where the last leader was."""
+        logger.info("leading", extra={"entries": len(self._scheduler.schedule)})
+        for name, (at, count) in (await beats.last_runs()).items():
+            entry = self._scheduler.schedule.get(name)
+            if entry is not None:
+                entry.last_run_at = at
+                entry.total_run_count = count
+        self._scheduler.forget_heap()
+
+
+def _counts(schedule: Any) -> dict[str, int]:  # noqa: ANN401 - entries by name
+    return {name: entry.total_run_count for name, entry in schedule.items()}

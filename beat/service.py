@@ -1,0 +1,136 @@
+"""The composition root of a beat: settings in; timers, recovery, upkeep and entries out."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from powerloop.client.cancelling import Canceller
+from powerloop.client.remote import require_urls
+from powerloop.kernel.clock import SystemClock
+from powerloop.kernel.errors import StoreUnavailable
+from powerloop.kernel.sweep import Sweeper, SweepOptions
+from powerloop.kernel.timer_loop import TimerLoop, TimerPorts
+from powerloop.kernel.upkeep import Upkeep, UpkeepPolicy
+from powerloop.queue import open_dispatcher
+from powerloop.queue.nudges import RedisNudges
+from powerloop.queue.outage import Outage
+from powerloop.settings import Settings
+from powerloop.store import open_store
+from powerloop.timetable import CronTimetable
+
+from .entries import Entries
+
+logger = logging.getLogger("powerloop.beat")
+
+#: One each for what fires, sweeps, keeps house and leads, and one for an upgrade of the schema.
+_CONNECTIONS: Final = 5
+_RETRY_S: Final = 1.0
+
+
+class BeatService:
+    """Everything that a beat does. It holds nothing: any of it may die at any line.
+
+    Args:
+        settings: Where the services are, and how long things are kept.
+        entries: Celery's own.
+
+    Raises:
+        SettingsInvalid: an address is missing or malformed.
+    """
+
+    def __init__(self, settings: Settings, entries: Entries) -> None:
+        require_urls(settings)
+        self._settings, self._entries = settings, entries
+        self._store = open_store(settings.database_url, policy=settings.schema_policy, pool_size=_CONNECTIONS)
+        self._dispatcher = open_dispatcher(settings.celery_broker_url, preview=settings.task_preview)
+        self._nudges = RedisNudges(settings.redis_url)
+        self._outage = Outage(logger, "the database", "nothing is fired or recovered")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run_for(self, seconds: float) -> None:
+        """Run for so long, from the first call on in the background.
+
+        Raises:
+            SchemaMissing, SchemaOutdated, SchemaNewer: the schema is not what this code needs.
+        """
+        if not self._tasks and not await self._opened():
+            await asyncio.sleep(_RETRY_S)
+            return
+        done, _ = await asyncio.wait(self._tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            # A defect: each of them goes on whatever the services do.
+            task.result()
+
+    async def stop(self) -> None:
+        """End all of it, and let go of every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreUnavailable):
+            await self._entries.resign(self._store.beats)
+        await self._dispatcher.close()
+        await self._nudges.close()
+        await self._store.close()
+        logger.info("beat stopped")
+
+    async def _opened(self) -> bool:
+        """Open the store, if its database answers, and start; whether it did."""
+        try:
+            await self._store.open()
+        except StoreUnavailable as error:
+            self._outage.failed(error)
+            return False
+        self._outage.answered()
+        logger.info("beat started", extra={"sweep_s": self._settings.sweep_interval.total_seconds()})
+        work: list[Coroutine[Any, Any, None]] = [
+            self._timers().run(),
+            self._sweeper().run(),
+            self._upkeep().run(),
+            _repeat(lambda: self._entries.turn(self._store.beats)),
+        ]
+        self._tasks = [asyncio.create_task(one) for one in work]
+        return True
+
+    def _timers(self) -> TimerLoop:
+        return TimerLoop(
+            TimerPorts(
+                timers=self._store.timers,
+                beats=self._store.beats,
+                recovery=self._store.recovery,
+                timetable=CronTimetable(),
+                dispatcher=self._dispatcher,
+                clock=SystemClock(),
+                tell_end=Canceller(self._store, self._dispatcher, self._nudges).tell,
+            )
+        )
+
+    def _sweeper(self) -> Sweeper:
+        return Sweeper(
+            self._store.recovery,
+            self._store.task_recovery,
+            self._store.workflow_recovery,
+            self._dispatcher,
+            SystemClock(),
+            SweepOptions(interval=self._settings.sweep_interval),
+        )
+
+    def _upkeep(self) -> Upkeep:
+        settings = self._settings
+        policy = UpkeepPolicy(sends=settings.keep_sends, timers=settings.keep_timers)
+        return Upkeep(self._store.retention, self._store.sessions, SystemClock(), policy)
+
+
+async def _repeat(turn: Callable[[], Awaitable[float]]) -> None:
+    """Take turns for ever, each as long after the one before as that says."""
+    while True:
+        try:
+            delay = await turn()
+        except StoreUnavailable:
+            # The sweeper tells of it.
+            delay = _RETRY_S
+        except Exception:
+            logger.exception("entries not sent")
+            delay = _RETRY_S
+        await asyncio.sleep(delay)
