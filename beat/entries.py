@@ -9,6 +9,9 @@ import asyncio
 import logging
 import os
 import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -63,8 +66,7 @@ class Entries:
         before = _counts(schedule)
         delay = 0.0
         for _ in range(_AT_ONCE):
-            # A broker that is away blocks its caller: that may not hold up timers.
-            delay = await asyncio.to_thread(self._scheduler.tick_entries)
+            delay = await _apart(self._scheduler.tick_entries)
             if delay > 0:
                 break
         for name, count in _counts(schedule).items():
@@ -86,6 +88,34 @@ class Entries:
                 entry.last_run_at = at
                 entry.total_run_count = count
         self._scheduler.forget_heap()
+
+
+async def _apart(work: Callable[[], float]) -> float:
+    """Do the work in a thread of its own, which nobody waits for at the end of the process: a broker that is
+    away blocks its caller, and may hold up neither timers nor a shutdown."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[float] = loop.create_future()
+
+    def conclude(delay: float, error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(delay)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        delay, failed = 0.0, None
+        try:
+            delay = work()
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            failed = error
+        # The loop may be closed by now.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(conclude, delay, failed)
+
+    threading.Thread(target=run, name="powerloop-entries", daemon=True).start()
+    return await done
 
 
 def _counts(schedule: Any) -> dict[str, int]:  # noqa: ANN401 - entries by name

@@ -1,6 +1,8 @@
 """The scheduler of Celery's beat that fires our timers, beside the entries of ``beat_schedule``."""
 
 import asyncio
+import signal
+import threading
 from typing import Any
 
 from celery.beat import Scheduler
@@ -28,16 +30,23 @@ class TimerScheduler(Scheduler):  # type: ignore[misc] # Celery has no types
             SettingsInvalid: an address is missing or malformed.
         """
         super().setup_schedule()
-        self._runner = asyncio.Runner()
         self._service = BeatService(read_settings(), Entries(self))
+        self._runner = asyncio.Runner()
+        if threading.current_thread() is threading.main_thread():
+            # Celery's own handlers raise wherever the loop is; a tick ends in good order.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._runner.get_loop().add_signal_handler(number, self._service.end)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401, ARG002 - Celery's own
         """Run for a second: whatever is due then is fired when it is due.
 
         Raises:
             SchemaMissing, SchemaOutdated, SchemaNewer: the schema is not what this code needs.
+            SystemExit: the process was sent SIGTERM or SIGINT.
         """
         self._runner.run(self._service.run_for(MAX_SLEEP_S))
+        if self._service.has_ended:
+            raise SystemExit(0)
         return 0.0
 
     def tick_entries(self) -> float:
@@ -50,7 +59,7 @@ class TimerScheduler(Scheduler):  # type: ignore[misc] # Celery has no types
         self._heap = None
 
     def close(self) -> None:
-        """Let go of everything. In a signal handler that interrupts a tick, later: the tick ends first."""
+        """Let go of everything; if a tick is under way (a signal handler asks), when that has ended."""
         runner = getattr(self, "_runner", None)
         if runner is None or runner.get_loop().is_running():
             return

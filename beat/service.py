@@ -48,6 +48,16 @@ class BeatService:
         self._nudges = RedisNudges(settings.redis_url)
         self._outage = Outage(logger, "the database", "nothing is fired or recovered")
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending = asyncio.Event()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was told to end."""
+        return self._ending.is_set()
+
+    def end(self) -> None:
+        """Have what runs now return at once."""
+        self._ending.set()
 
     async def run_for(self, seconds: float) -> None:
         """Run for so long, from the first call on in the background.
@@ -55,13 +65,14 @@ class BeatService:
         Raises:
             SchemaMissing, SchemaOutdated, SchemaNewer: the schema is not what this code needs.
         """
-        if not self._tasks and not await self._opened():
-            await asyncio.sleep(_RETRY_S)
-            return
-        done, _ = await asyncio.wait(self._tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            # A defect: each of them goes on whatever the services do.
-            task.result()
+        if not self._tasks:
+            await self._unless_ended(self._open())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds if self._tasks else _RETRY_S)
+        for task in self._tasks:
+            if task.done():
+                # A defect: each of them goes on whatever the services do.
+                task.result()
 
     async def stop(self) -> None:
         """End all of it, and let go of every connection."""
@@ -75,13 +86,23 @@ class BeatService:
         await self._store.close()
         logger.info("beat stopped")
 
-    async def _opened(self) -> bool:
-        """Open the store, if its database answers, and start; whether it did."""
+    async def _unless_ended(self, work: Coroutine[Any, Any, None]) -> None:
+        """Carry the work out, or give it up when this is told to end."""
+        working, ending = asyncio.create_task(work), asyncio.create_task(self._ending.wait())
+        await asyncio.wait((working, ending), return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        else:
+            working.result()
+
+    async def _open(self) -> None:
+        """Open the store, if its database answers, and start."""
         try:
             await self._store.open()
         except StoreUnavailable as error:
-            self._outage.failed(error)
-            return False
+            return self._outage.failed(error)
         self._outage.answered()
         logger.info("beat started", extra={"sweep_s": self._settings.sweep_interval.total_seconds()})
         work: list[Coroutine[Any, Any, None]] = [
@@ -91,7 +112,7 @@ class BeatService:
             _repeat(lambda: self._entries.turn(self._store.beats)),
         ]
         self._tasks = [asyncio.create_task(one) for one in work]
-        return True
+        return None
 
     def _timers(self) -> TimerLoop:
         return TimerLoop(

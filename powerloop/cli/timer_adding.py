@@ -91,7 +91,7 @@ def add(
 ) -> None:
     """Have a session woken once, every so often, or by cron; prints the id of the timer.
 
-    {{due_at}}, {{date}}, {{time}}, {{tick}} and {{timer_id}} in the input are filled in.
+    {{due_at}}, {{date}}, {{time}}, {{tick}} and {{timer_id}} in the input are filled in; {{braces}} is {{.
     """
     check_one_given("whom it wakes", {"--session": session_id, "--agent": agent})
     check_one_given("when it fires", {"--at": at, "--after": after, "--every": every, "--cron": cron})

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from powerloop.cli.timer_words import local_text, schedule_text, span_text, zone_named
+from powerloop.cli.timer_words import in_zone, local_text, schedule_text, span_text, zone_named
 from powerloop.kernel.timers import Firing, Schedule, Timer
 
 
@@ -85,7 +85,7 @@ def firing_cells(item: Firing, zone: tzinfo) -> dict[str, object]:
 
 def tick_rows(ticks: Iterable[datetime], zone: tzinfo) -> Sequence[dict[str, object]]:
     """Ticks for programs: each in UTC, and as the clock in the zone shows it."""
-    return [{"tick_at": _utc(tick), "local": tick.astimezone(zone)} for tick in ticks]
+    return [{"tick_at": _utc(tick), "local": in_zone(tick, zone)} for tick in ticks]
 
 
 def tick_cells(ticks: Iterable[datetime], tz: str, zone: tzinfo) -> Sequence[dict[str, object]]:

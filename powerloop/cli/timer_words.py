@@ -81,9 +81,17 @@ def zone_named(tz: str) -> tzinfo:
         return UTC
 
 
+def in_zone(instant: datetime, zone: tzinfo) -> datetime:
+    """An instant by the clock of a zone; by that of UTC, where the calendar of the zone has ended."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant.astimezone(UTC)
+
+
 def local_text(instant: datetime, zone: tzinfo, *, with_day: bool = False) -> str:
     """An instant in a zone: ``2030-01-31 09:00:00 CET``; with the day of the week, ``Thu`` before it."""
-    return instant.astimezone(zone).strftime(f"{'%a ' if with_day else ''}%Y-%m-%d %H:%M:%S %Z")
+    return in_zone(instant, zone).strftime(f"{'%a ' if with_day else ''}%Y-%m-%d %H:%M:%S %Z")
 
 
 def schedule_text(schedule: Schedule) -> str:

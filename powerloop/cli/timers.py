@@ -18,7 +18,7 @@ from powerloop.kernel.errors import ScheduleInvalid
 from powerloop.kernel.timers import Firing, Timer, TimerStatus
 
 COLUMNS = ("id", "status", "schedule", "due_at", "fires", "agent", "session_id")
-FIRING_COLUMNS = ("tick_at", "outcome", "number", "at", "send_id", "detail")
+FIRING_COLUMNS = ("tick_at", "outcome", "number", "send_id", "detail")
 
 #: Ticks that are to come, and firings, which are shown with a timer.
 _SHOWN = 5
@@ -52,7 +52,9 @@ def list_(
     found = with_loop(
         lambda loop: loop.list_timers(session_id=session_id, agent=agent, status=status or None, limit=limit)
     )
-    rows = [timer_row(one) if as_json else timer_cells(one) for one in found]
+    rows = [
+        timer_row(one) if as_json else {**timer_cells(one), "session_id": one.session_id} for one in found
+    ]
     Console.output(as_json).rows(COLUMNS, rows, empty="No timers.")
 
 

@@ -1,14 +1,15 @@
 """What a timer is to do, checked before it is made: for producers, and for agents that make timers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from powerloop.kernel.errors import InvalidInput, ScheduleInvalid
+from powerloop.kernel.ids import MAX_TIMER_ID_LENGTH
 from powerloop.kernel.queues import MAX_PRIORITY
 from powerloop.kernel.timer_text import check_template
-from powerloop.kernel.timers import MAX_INPUT_LENGTH, CatchUp, Timer, TimerPlan
+from powerloop.kernel.timers import MAX_INPUT_LENGTH, CatchUp, Timer, TimerPlan, TimerStatus
 from powerloop.timetable import CronTimetable
 
 #: Reads every schedule.
@@ -17,6 +18,11 @@ TIMETABLE: Final = CronTimetable()
 #: How far in the past an instant may lie that is meant as now.
 _JUST_NOW: Final = timedelta(minutes=1)
 _MAX_PREVIEW: Final = 1_000
+_MAX_FIRES: Final = 10**9
+#: Sends that are looked at before each tick.
+_MAX_PAUSE_AFTER: Final = 100
+_LONGEST: Final = timedelta(days=3_650)
+_YEARS: Final = (1970, 3_000)
 
 
 def checked_input(text: object) -> str:
@@ -36,6 +42,30 @@ def checked_input(text: object) -> str:
     return text
 
 
+def checked_id(timer_id: object) -> str:
+    """The id of a timer, if it can be one.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    if not isinstance(timer_id, str) or not 1 <= len(timer_id) <= MAX_TIMER_ID_LENGTH:
+        raise InvalidInput(
+            f"a timer's id is a text of 1 to {MAX_TIMER_ID_LENGTH} characters, not {timer_id!r:.60}."
+        )
+    return timer_id
+
+
+def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The metadata as a plan has it.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InvalidInput(f"metadata is a mapping, not {metadata!r:.60}.")
+    return dict(metadata or {})
+
+
 def check_plan(plan: TimerPlan) -> None:
     """Pass a plan that means something.
 
@@ -47,17 +77,29 @@ def check_plan(plan: TimerPlan) -> None:
     for name in ("at", "end"):
         if (instant := getattr(plan.schedule, name)) is not None:
             check_instant(name, instant)
-    for name in ("max_fires", "pause_after"):
-        count = getattr(plan, name)
-        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
-            raise InvalidInput(f"{name} is a number from 1, not {count!r}.")
-    window = plan.catch_up_window
-    if window is not None and window <= timedelta(0):
-        raise InvalidInput(f"catch_up_window is a span of time, not {window!r}.")
-    if window is not None and plan.catch_up is not CatchUp.ALL:
-        raise InvalidInput("catch_up_window is for catch_up='all'.")
-    if not 0 <= plan.priority <= MAX_PRIORITY:
-        raise InvalidInput(f"priority is a number from 0 to {MAX_PRIORITY}, not {plan.priority!r}.")
+    if plan.schedule.start is not None:
+        _check_year("start", plan.schedule.start)
+    _check_number("max_fires", plan.max_fires, 1, _MAX_FIRES)
+    _check_number("pause_after", plan.pause_after, 1, _MAX_PAUSE_AFTER)
+    _check_number("priority", plan.priority, 0, MAX_PRIORITY)
+    if plan.catch_up_window is not None:
+        _check_span("catch_up_window", plan.catch_up_window)
+        if plan.catch_up is not CatchUp.ALL:
+            raise InvalidInput("catch_up_window is for catch_up='all'.")
+
+
+def _check_number(name: str, value: object, least: int, most: int) -> None:
+    is_one = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and (not is_one or not least <= value <= most):  # type: ignore[operator] # is_one
+        raise InvalidInput(f"{name} is a number from {least} to {most}, not {value!r:.60}.")
+
+
+def _check_span(name: str, value: object) -> None:
+    if not isinstance(value, timedelta) or not timedelta(0) < value <= _LONGEST:
+        raise InvalidInput(
+            f"{name} is a span of time of at most {_LONGEST.days} days, not {value!r:.60}.",
+            hint="For example timedelta(minutes=10).",
+        )
 
 
 def check_later(by: timedelta | None, until: datetime | None) -> None:
@@ -68,22 +110,28 @@ def check_later(by: timedelta | None, until: datetime | None) -> None:
     """
     if (by is None) == (until is None):
         raise InvalidInput("a timer is postponed by a span or until an instant: give one of the two.")
-    if by is not None and by <= timedelta(0):
-        raise InvalidInput("a timer is postponed by more than nothing.", hint="To fire it now, trigger it.")
+    if by is not None:
+        _check_span("by", by)
     if until is not None:
         check_instant("until", until)
 
 
-def check_instant(name: str, instant: datetime) -> None:
-    """Pass an instant that is aware and not in the past.
+def check_instant(name: str, instant: object) -> None:
+    """Pass an instant that is aware, not in the past, and not too far away to be told in any zone.
 
     Raises:
         ScheduleInvalid: it is not.
     """
-    if instant.tzinfo is None:
+    if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ScheduleInvalid(f"{name}={instant} has no time zone.", hint="Give an aware datetime.")
+    _check_year(name, instant)
     if instant < datetime.now(UTC) - _JUST_NOW:
         raise ScheduleInvalid(f"{name}={instant.isoformat()} lies in the past.")
+
+
+def _check_year(name: str, instant: datetime) -> None:
+    if not _YEARS[0] <= instant.year < _YEARS[1]:
+        raise ScheduleInvalid(f"{name}={instant.isoformat()} is not from {_YEARS[0]} to {_YEARS[1] - 1}.")
 
 
 def checked_count(count: int) -> int:
@@ -98,9 +146,13 @@ def checked_count(count: int) -> int:
 
 
 def next_ticks(timer: Timer, count: int) -> Sequence[datetime]:
-    """The next ticks of a timer, at most `count`, if nobody touches it."""
+    """The next ticks of a timer, at most `count`, if nobody touches it; of one that is paused, if it is
+    resumed now."""
     if timer.tick_at is None:
         return ()
-    following = TIMETABLE.ticks(timer.plan.schedule, timer.tick_at)
-    ticks = [timer.tick_at, *islice(following, count - 1)]
+    schedule, now = timer.plan.schedule, datetime.now(UTC)
+    if timer.status is TimerStatus.PAUSED and schedule.recurs and timer.tick_at <= now:
+        ticks = [*islice(TIMETABLE.ticks(schedule, now), count)]
+    else:
+        ticks = [timer.tick_at, *islice(TIMETABLE.ticks(schedule, timer.tick_at), count - 1)]
     return ticks if timer.plan.max_fires is None else ticks[: max(timer.plan.max_fires - timer.fires, 0)]

@@ -9,7 +9,14 @@ from uuid6 import uuid7
 from powerloop.client.choices import chosen
 from powerloop.client.handles import SendHandle
 from powerloop.client.publishing import published
-from powerloop.client.timer_plans import TIMETABLE, check_later, check_plan, checked_input
+from powerloop.client.timer_plans import (
+    TIMETABLE,
+    check_later,
+    check_plan,
+    checked_id,
+    checked_input,
+    checked_metadata,
+)
 from powerloop.client.verbs import Verbs
 from powerloop.kernel.errors import InvalidInput, TimerNotFound
 from powerloop.kernel.ids import SessionId, TimerId
@@ -115,11 +122,11 @@ class TimerVerbs(Verbs):
             max_fires=max_fires,
             pause_after=pause_after,
             priority=priority,
-            metadata=dict(metadata or {}),
+            metadata=checked_metadata(metadata),
         )
         check_plan(plan)
         new = NewTimer(
-            id=TimerId(str(uuid7()) if id is None else id),
+            id=TimerId(str(uuid7()) if id is None else checked_id(id)),
             session_id=None if session_id is None else SessionId(session_id),
             agent=await self._agent(session_id, agent, plan),
             plan=plan,
@@ -208,12 +215,13 @@ class TimerVerbs(Verbs):
         Args:
             timer_id: The timer.
             by: So much later than it was to; or give `until`.
-            until: At this instant.
+            until: At this instant, which may be sooner than it was to.
 
         Raises:
             TimerNotFound: there is none of that id.
             TimerEnded: it has no next tick.
-            InvalidInput: neither or both are given, or it is no later time.
+            ScheduleInvalid: the instant lies in the past.
+            InvalidInput: neither or both are given, or it is no span of time.
         """
         check_later(by, until)
         return await self._backend.store.timers.postpone(TimerId(timer_id), by=by, until=until)

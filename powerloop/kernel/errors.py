@@ -292,12 +292,13 @@ class TimerExists(WrongUse):
 
     code = "timer.exists"
 
-    def __init__(self, timer_id: str) -> None:
+    def __init__(self, timer_id: str, *, is_of_another: bool = False) -> None:
         self.timer_id = timer_id
-        super().__init__(
-            f"there is a timer {timer_id!r} already, and it does something else.",
-            hint="Schedule it with replace=True to change it, or choose another id.",
-        )
+        if is_of_another:
+            what, hint = "it wakes another session", "Choose another id; cancel that one if it is to go."
+        else:
+            what, hint = "it does something else", "Change it with replace=True, or choose another id."
+        super().__init__(f"there is a timer {timer_id!r} already, and {what}.", hint=hint)
 
 
 class TimerEnded(WrongUse):

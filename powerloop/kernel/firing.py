@@ -89,7 +89,7 @@ def judge(
         )
     except Exception as error:  # noqa: BLE001 - it must not stand in the way of others that are due
         # A zone that the data of this machine do not have, for one.
-        return Step(timer=paused(timer, f"its schedule cannot be followed: {error}"))
+        return _unfollowable(timer, error)
 
 
 def step(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Block, ...] = ()) -> Step:
@@ -144,7 +144,10 @@ def _tick(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Bl
 def release(timer: Timer, now: datetime) -> Step:
     """What becomes of a timer whose held tick is held back no longer."""
     assert timer.held_at is not None, "no tick is held back"
-    return _fired(replace(timer, held_at=None), timer.held_at, timer.tick_at, now)
+    try:
+        return _fired(replace(timer, held_at=None), timer.held_at, timer.tick_at, now)
+    except Exception as error:  # noqa: BLE001 - as in `judge`
+        return _unfollowable(timer, error)
 
 
 def trigger(timer: Timer, now: datetime) -> Step:
@@ -155,6 +158,8 @@ def trigger(timer: Timer, now: datetime) -> Step:
     """
     refuse_ended(timer, "triggered")
     stepped = _fired(replace(timer, asked_at=None), now, timer.tick_at, now)
+    if stepped.order is not None:
+        stepped = replace(stepped, order=replace(stepped.order, policy=Policy.ENQUEUE))
     if stepped.timer.is_live:
         # Its next tick is due as it was.
         kept = replace(stepped.timer, tick_at=timer.tick_at, due_at=timer.due_at, asked_at=timer.asked_at)
@@ -166,6 +171,10 @@ def vetoed(timer: Timer, due: Due, reason: str, now: datetime) -> Step:
     """What becomes of a timer of which a hook forbids the tick that is due."""
     assert due.ticks, "no tick is due"
     return _let_go(timer, due, now, FiringOutcome.VETOED, reason)
+
+
+def _unfollowable(timer: Timer, error: Exception) -> Step:
+    return Step(timer=paused(timer, f"its schedule cannot be followed: {error}"))
 
 
 def _skipped(timer: Timer, due: Due, now: datetime, why: str) -> Step:

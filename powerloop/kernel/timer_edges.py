@@ -44,14 +44,23 @@ def new_timer(new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
 
 
 def replanned(timer: Timer, new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
-    """The timer with another plan, armed: what it has made is still counted.
+    """The timer with another plan: what it has made is still counted, and what is held back still held. One
+    that somebody has paused stays so.
 
     Raises:
         ScheduleInvalid: it would never fire.
     """
     made = new_timer(new, timetable, now)
+    limit = new.plan.max_fires
+    if limit is not None and limit <= timer.fires:
+        raise ScheduleInvalid(
+            f"the timer {timer.id!r} has fired {timer.fires} times already, and max_fires is {limit}."
+        )
+    if timer.status is TimerStatus.PAUSED:
+        made = replace(made, status=TimerStatus.PAUSED, reason=timer.reason)
     return replace(
         made,
+        held_at=timer.held_at,
         owner=timer.owner,
         fires=timer.fires,
         skips=timer.skips,

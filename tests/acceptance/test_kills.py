@@ -1,10 +1,11 @@
-"""SIGKILL at any moment, again and again, under load: what two workers lose, their successors finish."""
+"""SIGKILL at any moment, again and again, under load: what two workers and two beats lose, others finish."""
 
 import asyncio
 import os
 import random
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +13,8 @@ from datetime import timedelta
 import pytest
 
 from powerloop import AsyncPowerLoop, SendHandle, SendStatus
+from powerloop.kernel.sends import Send
+from powerloop.kernel.timers import Timer
 from powerloop.testing.wire import Reply, WireCall, WireProcess
 from powerloop.testing.world import WorldProcess
 
@@ -78,13 +81,17 @@ NOTES = {
         },
     },
 }
+#: Timers beside them, each of which fires so often, a second apart.
+TIMERS = 5
+FIRES = 12
 EXPECTED_NOTES = [f"You said: You said: note {page}" for page in range(6)]
 #: Two model calls per send, one send after another: the load lasts some fifteen seconds.
 LATENCY = timedelta(milliseconds=600)
+SECOND = timedelta(seconds=1)
 
 
 class Crew:
-    """Two workers, and their successors at the gate: whoever dies is replaced at once."""
+    """Two workers, their successors at the gate, and two beats: whoever dies is replaced at once."""
 
     def __init__(self, system, wire: WireProcess, world: WorldProcess) -> None:
         self._system = system
@@ -96,6 +103,7 @@ class Crew:
             "POWERLOOP_LOCK_TTL": "1",
         }
         system.add_app("clerk_agents", APP)
+        self._beats = [self._start_beat() for _ in range(2)]
         self._started = 0
         self._waiting = [self._start() for _ in range(3)]
         self._working = [self._next(), self._next()]
@@ -109,6 +117,14 @@ class Crew:
         assert victim.process.returncode == -signal.SIGKILL, victim.output()
         self._working[number] = self._next()
         self._waiting.append(self._start())
+
+    def kill_beat(self, number: int) -> None:
+        """Kill one of the two beats, and start another one."""
+        self._beats[number].kill()
+        self._beats[number] = self._start_beat()
+
+    def _start_beat(self):
+        return self._system.start_beat(POWERLOOP_SWEEP_INTERVAL="0.2")
 
     def _next(self):
         worker, gate = self._waiting.pop(0)
@@ -146,15 +162,18 @@ def chance() -> random.Random:
 async def test_random_kills_lose_no_send_keep_the_order_and_repeat_no_effect(
     system, loop: AsyncPowerLoop, wire, world, chance
 ):
-    system.start_beat(POWERLOOP_SWEEP_INTERVAL="0.2")
     crew = Crew(system, wire, world)
     conversations = await asyncio.gather(*(converse(loop, number) for number in range(SESSIONS)))
     runs = [await loop.start_workflow(NOTES) for _ in range(RUNS)]
+    timers = [await wake_up(loop) for _ in range(TIMERS)]
     killing = asyncio.create_task(kill_at_random(crew, chance))
     sends = [send for conversation in conversations for send in conversation]
     results = await asyncio.gather(*(send.result(timeout=150) for send in sends))
     notes = await asyncio.gather(*(run.result(timeout=150) for run in runs))
+    fired = [await sends_of(loop, timer) for timer in timers]
     killing.cancel()
+    for timer, made in zip(timers, fired, strict=True):
+        check_ticks(timer, made)
     assert [note.value for note in notes] == [EXPECTED_NOTES] * RUNS
     assert Counter(result.status for result in results) == {SendStatus.COMPLETED: SESSIONS * SENDS}
     for number, conversation in enumerate(conversations):
@@ -169,11 +188,42 @@ async def converse(loop: AsyncPowerLoop, number: int) -> list[SendHandle]:
     return [await loop.send(session.id, f"order {number}.{place}") for place in range(SENDS)]
 
 
+async def wake_up(loop: AsyncPowerLoop) -> Timer:
+    """A timer of a session of its own, which catches up with every tick."""
+    session = await loop.create_session("clerk")
+    return await loop.schedule(
+        "tick {{tick}}", session_id=session.id, every=SECOND, max_fires=FIRES, catch_up="all"
+    )
+
+
+async def sends_of(loop: AsyncPowerLoop, timer: Timer) -> list[Send]:
+    """The sends of a timer that has fired for the last time, each of which has ended."""
+    deadline = time.monotonic() + 90
+    while (await loop.get_timer(timer.id)).fires < FIRES:
+        assert time.monotonic() < deadline, "the timer has not fired often enough"
+        await asyncio.sleep(0.2)
+    found = await loop.list_sends(session_id=timer.session_id)
+    handles = [await loop.get_send(send.id) for send in found]
+    results = await asyncio.gather(*(handle.result(timeout=90) for handle in handles))
+    assert {result.status for result in results} == {SendStatus.COMPLETED}
+    return sorted(found, key=lambda send: send.position)
+
+
+def check_ticks(timer: Timer, sends: list[Send]) -> None:
+    """Each tick has one send, in order, though beats were killed all the time."""
+    assert timer.tick_at is not None
+    due = [(timer.tick_at + SECOND * index).isoformat() for index in range(FIRES)]
+    assert [send.metadata["timer_due_at"] for send in sends] == due
+    assert [send.metadata["timer_tick"] for send in sends] == list(range(1, FIRES + 1))
+
+
 async def kill_at_random(crew: Crew, chance: random.Random) -> None:
-    """Kill one of the workers every two to six seconds, until cancelled."""
+    """Kill one of the workers every two to six seconds, and now and then a beat, until cancelled."""
     while True:
         await asyncio.sleep(chance.uniform(2, 6))
         crew.kill(chance.randrange(2))
+        if chance.random() < 0.7:
+            crew.kill_beat(chance.randrange(2))
 
 
 async def check_log(loop: AsyncPowerLoop, number: int, sends: list[SendHandle]) -> None:

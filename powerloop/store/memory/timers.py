@@ -55,7 +55,9 @@ class MemoryTimers:
             return made
         if same_plan(earlier, _named(new, agent)) and (earlier.is_live or not new.replace):
             return earlier
-        if not new.replace or earlier.session_id != new.session_id:
+        if earlier.session_id != new.session_id:
+            raise TimerExists(new.id, is_of_another=True)
+        if not new.replace:
             raise TimerExists(new.id)
         changed = _named(replanned(earlier, new, timetable, now), agent)
         self._state.timers[new.id] = changed

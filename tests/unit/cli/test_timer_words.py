@@ -124,6 +124,7 @@ def test_an_instant_is_said_as_the_clock_of_the_zone_shows_it():
     assert local_text(instant, BERLIN) == "2030-01-31 09:00:00 CET"
     assert local_text(instant, BERLIN, with_day=True) == "Thu 2030-01-31 09:00:00 CET"
     assert local_text(instant, UTC) == "2030-01-31 08:00:00 UTC"
+    assert local_text(datetime.max.replace(tzinfo=UTC), BERLIN) == "9999-12-31 23:59:59 UTC"
 
 
 def test_a_zone_that_is_not_known_here_is_read_as_utc():
