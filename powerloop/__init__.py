@@ -33,6 +33,7 @@ from powerloop.kernel.model_settings import ModelSettings
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Cancellation, Send, SendError, SendStatus, StopReason
 from powerloop.kernel.sessions import Session, SessionStatus
+from powerloop.kernel.timers import Timer
 from powerloop.kernel.tools import Tool, ToolContext
 from powerloop.kernel.usage import Usage
 from powerloop.tools import schema_tool, tool
@@ -67,6 +68,7 @@ __all__ = [
     "SessionStatus",
     "StopReason",
     "TextBlock",
+    "Timer",
     "Tool",
     "ToolCallBlock",
     "ToolContext",

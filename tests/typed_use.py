@@ -1,6 +1,7 @@
 """What a user writes, as the type checker sees it. Analysed by `make check`, never run."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import assert_type
 
@@ -16,10 +17,12 @@ from powerloop import (
     SendHandle,
     SendResult,
     Session,
+    Timer,
     ToolContext,
     tool,
 )
 from powerloop.kernel.explain import Explanation
+from powerloop.kernel.timers import Firing
 from powerloop.kernel.usage import UsageReport
 
 
@@ -82,6 +85,12 @@ async def use() -> None:
         assert_type(await loop.answer("i", {"action": "run"}), Interaction)
         assert_type(await loop.explain(handle.id), Explanation)
         assert_type(await loop.usage(session_id=session.id, by="day"), UsageReport)
+        timer = await loop.schedule("x", agent="a", cron="@daily", dst="twice", overlap="skip")
+        assert_type(timer, Timer)
+        assert_type(await loop.list_timers(status=["armed", "paused"]), Sequence[Timer])
+        assert_type(await loop.timer_firings(timer.id), Sequence[Firing])
+        assert_type(await loop.preview_timer(timer.id), Sequence[datetime])
+        assert_type(await loop.trigger_timer(timer.id), SendHandle)
         await loop.list_sends(status=["queued", "running"], metadata={"customer": "42"})
 
 
@@ -95,6 +104,8 @@ def use_blocking() -> None:
         assert_type(loop.cancel(session_id="s"), Sequence[Cancellation])
         assert_type(loop.get_interaction("i"), Interaction)
         assert_type(loop.usage(by="model").total.cost, Decimal)
+        assert_type(loop.schedule("x", session_id="s", every=timedelta(hours=1)), Timer)
+        assert_type(loop.trigger_timer("t"), BlockingSendHandle)
 
 
 @tool(effect="raed")  # type: ignore[call-overload, untyped-decorator]
@@ -104,4 +115,5 @@ def misspelt() -> None:
 
 def use_wrongly(loop: PowerLoop) -> None:
     loop.send("s", "x", policcy="reject")  # type: ignore[call-arg]
+    loop.schedule("x", agent="a", evry=timedelta(hours=1))  # type: ignore[call-arg]
     loop.send("s", "x", queue_down="refused")  # type: ignore[arg-type]

@@ -20,6 +20,9 @@ from powerloop.store.probe import probe
 #: Leases are judged by the database's clock; a skew beyond this makes times in logs and rows hard to compare.
 _SKEW = timedelta(seconds=1)
 
+#: Beats say each second that one runs.
+_SILENCE = timedelta(seconds=5)
+
 #: Open questions that are counted.
 _COUNTED = 1_000
 
@@ -108,6 +111,30 @@ def _schema(settings: Settings) -> Iterator[Finding]:
             detail=f"{found.state}: it is at {found.current or 'nothing'}, and {found.head} is needed",
             remedy="Run `powerloop db upgrade`, or have somebody run what `powerloop db ddl` prints.",
         )
+
+
+def _beats(settings: Settings) -> Iterator[Finding]:
+    if asyncio.run(migrate.status(settings.database_url)).state != "current":
+        return
+    silence = asyncio.run(_silence(settings))
+    if silence is not None and silence <= _SILENCE:
+        yield Finding(check="beat", verdict="ok", detail="one runs")
+        return
+    since = "" if silence is None else f" since {silence.total_seconds():.0f} s"
+    yield Finding(
+        check="beat",
+        verdict="warning",
+        detail=f"none runs{since}: no timer fires, and what is lost stays lost",
+        remedy="Run `powerloop beat` beside the workers, or several on different machines.",
+    )
+
+
+async def _silence(settings: Settings) -> timedelta | None:
+    store = open_store(settings.database_url, pool_size=1)
+    try:
+        return await store.beats.silence()
+    finally:
+        await store.close()
 
 
 def _questions(settings: Settings) -> Iterator[Finding]:
@@ -209,6 +236,7 @@ _CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "app": _app,
     "database": _database,
     "schema": _schema,
+    "beat": _beats,
     "inbox": _questions,
     "redis": _redis,
     "broker": _broker,

@@ -33,6 +33,11 @@ class SqlBeats:
         back_at: datetime = rows[0]["back_at"]
         return back_at
 
+    async def silence(self) -> timedelta | None:
+        its = select(beats.c.alive_at, now().label("now")).where(beats.c.name == BEATS)
+        rows = await self._database.read(its)
+        return rows[0]["now"] - rows[0]["alive_at"] if rows else None
+
     async def lead(self, holder: str, ttl: timedelta) -> bool:
         holder = clean_text(holder)
         free = or_(beats.c.leader == holder, beats.c.lead_until.is_(None), beats.c.lead_until < now())

@@ -170,6 +170,10 @@ class Beats(Protocol):
         """
         ...
 
+    async def silence(self) -> timedelta | None:
+        """How long ago a beat last said that it runs; `None`: none ever has."""
+        ...
+
     async def lead(self, holder: str, ttl: timedelta) -> bool:
         """Take or renew the lead of the beats, for so long; whether `holder` has it."""
         ...

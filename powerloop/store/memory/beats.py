@@ -20,6 +20,10 @@ class MemoryBeats:
         self._state.alive_at = now
         return self._state.back_at
 
+    async def silence(self) -> timedelta | None:
+        alive_at = self._state.alive_at
+        return None if alive_at is None else self._state.clock.now() - alive_at
+
     async def lead(self, holder: str, ttl: timedelta) -> bool:
         now = self._state.clock.now()
         if self._leader and self._leader[0] != holder and self._leader[1] >= now:

@@ -28,6 +28,12 @@ async def test_a_beat_that_comes_after_a_silence_says_since_when(desk, eventuall
     assert await eventually(came_back, "the silence is noticed")
 
 
+async def test_how_long_no_beat_was_heard_of_is_told(desk):
+    assert await desk.store.beats.silence() is None
+    await desk.store.beats.alive(LONG)
+    assert NOTHING <= await desk.store.beats.silence() < timedelta(seconds=5)
+
+
 async def test_one_leads_until_it_resigns_or_goes_silent(desk, eventually):
     await desk.store.beats.alive(LONG)
     assert await desk.store.beats.lead("a", LONG)

@@ -1,9 +1,13 @@
 """Wrong use is answered in words: a code, what is wrong, what to do; and no traceback."""
 
+import asyncio
 import subprocess
+from datetime import timedelta
 
 import pytest
 import redis
+
+from powerloop.store import open_store
 
 pytestmark = pytest.mark.integration
 
@@ -156,6 +160,18 @@ def test_the_doctor_finds_nothing_wrong_with_a_system_that_is_well(powerloop, sy
     done = powerloop("doctor", "--json", **system)
     assert done.returncode == 0, done.stdout
     assert '"check": "schema", "verdict": "ok"' in done.stdout
+
+
+def test_the_doctor_says_whether_a_beat_runs(powerloop, system):
+    assert "none runs" in powerloop("doctor", **system).stdout
+    store = open_store(system["POWERLOOP_DATABASE_URL"])
+
+    async def say() -> None:
+        await store.beats.alive(timedelta(seconds=3))
+        await store.close()
+
+    asyncio.run(say())
+    assert "one runs" in powerloop("doctor", **system).stdout
 
 
 def test_the_doctor_counts_what_waits_in_the_queues_of_the_apps_tools(powerloop, system, tmp_path):

@@ -175,8 +175,10 @@ async def test_the_preview_shows_what_will_fire_on_the_days_on_which_the_clock_c
 
 
 def _on_both_days(zone, rule):
-    """How often it fires on the day without half past two, and on the one on which an hour comes twice: in New
-    York, that is the hour before."""
+    """How often it fires on the day without half past two, and on the one on which an hour comes twice.
+
+    In New York, that is the hour before.
+    """
     in_autumn = 2 if rule is DstRule.TWICE and zone == "Europe/Berlin" else 1
     return 0 if rule is DstRule.SKIP else 1, in_autumn
 
