@@ -145,30 +145,30 @@ async def _judged(
 
 async def _facts(run: Run, due: Sequence[tuple[Timer, Session | None]]) -> dict[TimerId, Facts]:
     last = [timer.last_send_id for timer, _ in due if timer.last_send_id is not None]
-    still_open: set[SendId] = set()
+    statuses: dict[SendId, SendStatus] = {}
     if last:
-        unended = select(sends.c.id).where(sends.c.id.in_(last), sends.c.ended_at.is_(None))
-        still_open = {row["id"] for row in await run(unended)}
-    return {
-        timer.id: Facts(
+        rows = await run(select(sends.c.id, sends.c.status).where(sends.c.id.in_(last)))
+        statuses = {row["id"]: SendStatus(row["status"]) for row in rows}
+    facts = {}
+    for timer, session in due:
+        status = statuses.get(timer.last_send_id) if timer.last_send_id else None
+        facts[timer.id] = Facts(
             is_closed=session is not None and session.status is SessionStatus.CLOSED,
-            is_open=timer.last_send_id in still_open,
-            failures=await _failures(run, timer),
+            is_open=status is not None and not status.is_final,
+            failures=await _failures(run, timer, status),
         )
-        for timer, session in due
-    }
+    return facts
 
 
-async def _failures(run: Run, timer: Timer) -> int:
+async def _failures(run: Run, timer: Timer, last: SendStatus | None) -> int:
     """How many of the last sends of the timer that have ended have failed, one after another."""
-    if timer.plan.pause_after is None:
+    if timer.plan.pause_after is None or last is None or (last.is_final and last is not SendStatus.FAILED):
         return 0
     its = timer_firings.join(sends, sends.c.id == timer_firings.c.send_id)
     since = (timer_firings.c.timer_id == timer.id, timer_firings.c.at > timer.armed_at)
     ended = select(sends.c.status).select_from(its).where(*since, sends.c.ended_at.is_not(None))
-    last = ended.order_by(timer_firings.c.number.desc()).limit(timer.plan.pause_after)
-    statuses = [row["status"] for row in await run(last)]
-    failed = takewhile(lambda status: status == SendStatus.FAILED.value, statuses)
+    latest = ended.order_by(timer_firings.c.number.desc()).limit(timer.plan.pause_after)
+    failed = takewhile(lambda row: row["status"] == SendStatus.FAILED.value, await run(latest))
     return sum(1 for _ in failed)
 
 

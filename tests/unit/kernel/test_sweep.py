@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -20,25 +20,9 @@ from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.sweep import Sweeper, SweepOptions
 from powerloop.kernel.tool_tasks import NewToolTask
 from powerloop.store.memory import MemoryLeases, MemoryStore
+from tests.unit.kernel.clocks import StoppedClock
 
 DEAD = WorkerId("dead")
-
-
-class StoppedClock:
-    """Stands still until it is moved; sleeping moves it."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
 
 
 class Queue:

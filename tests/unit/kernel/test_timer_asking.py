@@ -1,6 +1,6 @@
 """Asking hooks about timers that are due, and doing what they say."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -16,22 +16,9 @@ from powerloop.kernel.timer_text import check_template
 from powerloop.kernel.timers import NewTimer, Schedule, TimerPlan, TimerStatus
 from powerloop.store.memory import MemoryStore
 from powerloop.timetable import CronTimetable
+from tests.unit.kernel.clocks import BEGINNING, StoppedClock
 
 HOUR = timedelta(hours=1)
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class StoppedClock:
-    """Stands still."""
-
-    def now(self) -> datetime:
-        return BEGINNING
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        pass
 
 
 class Says(Hook):

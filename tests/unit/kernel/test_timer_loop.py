@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -21,25 +21,7 @@ from powerloop.kernel.timer_loop import MAX_SLEEP_S, TimerLoop, TimerPorts
 from powerloop.kernel.timers import NewTimer, Overlap, Schedule, TimerPlan
 from powerloop.store.memory import MemoryLeases, MemoryStore
 from powerloop.timetable import CronTimetable
-
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class StoppedClock:
-    """Stands still until it is moved; sleeping moves it."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return BEGINNING + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
+from tests.unit.kernel.clocks import StoppedClock
 
 
 class Bench:

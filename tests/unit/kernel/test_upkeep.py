@@ -1,6 +1,6 @@
 """Upkeep over the store in memory: what is old enough goes, in batches."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from powerloop.kernel.ids import SendId, SessionId, TimerId
 from powerloop.kernel.messages import TextBlock
@@ -10,25 +10,10 @@ from powerloop.kernel.timers import NewTimer, Schedule, TimerPlan
 from powerloop.kernel.upkeep import Upkeep, UpkeepPolicy
 from powerloop.store.memory import MemoryStore
 from powerloop.timetable import CronTimetable
+from tests.unit.kernel.clocks import StoppedClock
 
 DAY = timedelta(days=1)
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class StoppedClock:
-    """Stands still until it is moved; sleeping takes no time."""
-
-    def __init__(self) -> None:
-        self.at = BEGINNING
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return (self.at - BEGINNING).total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        pass
+DAYS = DAY.total_seconds()
 
 
 class House:
@@ -54,14 +39,14 @@ async def test_nothing_is_removed_that_is_not_old_enough():
     house = House(sends=DAY, timers=DAY)
     await house.session("s")
     await house.timers(3)
-    house.clock.at += DAY
+    house.clock.seconds += DAYS
     assert await house.upkeep.tidy() == 0
 
 
 async def test_timers_and_their_ticks_go_in_batches():
     house = House(timers=DAY)
     await house.timers(1_200)
-    house.clock.at += DAY * 2
+    house.clock.seconds += DAYS * 2
     assert await house.upkeep.tidy() == 2_400
     assert list(await house.store.timers.list()) == []
     assert len(await house.store.sessions.list(limit=10_000)) == 1_200
@@ -73,7 +58,7 @@ async def test_sessions_go_as_a_whole_and_busy_ones_stay():
     busy = await house.session("busy")
     new = NewSend(id=SendId("send"), session_id=busy.id, content=(TextBlock(text="hello"),))
     await house.store.sends.accept(new)
-    house.clock.at += DAY * 2
+    house.clock.seconds += DAYS * 2
     assert await house.upkeep.tidy() == 1
     assert [session.id for session in await house.store.sessions.list()] == ["busy"]
 
@@ -82,5 +67,5 @@ async def test_everything_is_kept_for_ever_unless_said_otherwise():
     house = House(timers=None)
     await house.session("s")
     await house.timers(1)
-    house.clock.at += DAY * 10_000
+    house.clock.seconds += DAYS * 10_000
     assert await house.upkeep.tidy() == 0

@@ -8,7 +8,7 @@ HAVING max(f.number) > t.fires
 UNION ALL
 SELECT t.id, t.status, t.fires, f.number, 'last send'
   FROM powerloop.timers AS t
-  JOIN powerloop.timer_firings AS f ON f.timer_id = t.id AND f.number = t.fires
+  JOIN powerloop.timer_firings AS f ON f.timer_id = t.id AND f.number = t.fires AND f.outcome = 'fired'
  WHERE t.last_send_id IS NULL OR t.last_send_id <> f.send_id
 UNION ALL
 SELECT t.id, t.status, t.fires, 0, 'held back'
