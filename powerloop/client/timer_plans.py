@@ -8,6 +8,7 @@ from typing import Any, Final
 from powerloop.kernel.errors import InvalidInput, ScheduleInvalid
 from powerloop.kernel.ids import MAX_TIMER_ID_LENGTH
 from powerloop.kernel.queues import MAX_PRIORITY
+from powerloop.kernel.timer_edges import goes_on_after
 from powerloop.kernel.timer_text import check_template
 from powerloop.kernel.timers import MAX_INPUT_LENGTH, CatchUp, Timer, TimerPlan, TimerStatus
 from powerloop.timetable import CronTimetable
@@ -154,5 +155,5 @@ def next_ticks(timer: Timer, count: int) -> Sequence[datetime]:
     if timer.status is TimerStatus.PAUSED and schedule.recurs and timer.tick_at <= now:
         ticks = [*islice(TIMETABLE.ticks(schedule, now), count)]
     else:
-        ticks = [timer.tick_at, *islice(TIMETABLE.ticks(schedule, timer.tick_at), count - 1)]
+        ticks = [timer.tick_at, *islice(TIMETABLE.ticks(schedule, goes_on_after(timer)), count - 1)]
     return ticks if timer.plan.max_fires is None else ticks[: max(timer.plan.max_fires - timer.fires, 0)]

@@ -210,7 +210,8 @@ class TimerVerbs(Verbs):
     async def postpone_timer(
         self, timer_id: str, *, by: timedelta | None = None, until: datetime | None = None
     ) -> Timer:
-        """Have the next tick of a timer fire later; those after it stay as they are.
+        """Have the next tick of a timer fire later; those after it stay as they are, but for such as pass
+        before it fires: they are dropped.
 
         Args:
             timer_id: The timer.

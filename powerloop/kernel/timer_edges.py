@@ -138,6 +138,15 @@ def due_of(timer_id: TimerId, tick_at: datetime, jitter: timedelta) -> datetime:
     return tick_at + jitter * (int.from_bytes(digest[:6]) / 2**48)
 
 
+def goes_on_after(timer: Timer) -> datetime:
+    """Its tick after the next is later than this: those that a postponed tick was put behind are dropped, as
+    they would all fire at once with it."""
+    assert timer.tick_at is not None, "it has a next tick"
+    assert timer.due_at is not None, "a tick is due at some time"
+    planned = due_of(timer.id, timer.tick_at, timer.plan.schedule.jitter)
+    return timer.due_at if timer.due_at > planned else timer.tick_at
+
+
 def moved(timer: Timer, tick_at: datetime | None, now: datetime) -> Timer:
     """The timer at another tick; done, where there is none, and none is held back."""
     if tick_at is not None:

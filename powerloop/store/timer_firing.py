@@ -23,7 +23,7 @@ from powerloop.kernel.ports.timers import Answer, Fired
 from powerloop.kernel.ports.timetable import Due, Timetable
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.sessions import Session, SessionStatus
-from powerloop.kernel.timer_edges import cancelled, postponed
+from powerloop.kernel.timer_edges import cancelled, goes_on_after, postponed
 from powerloop.kernel.timers import Timer, TimerStatus
 from powerloop.store.beats import BEATS
 from powerloop.store.columns import now
@@ -93,7 +93,7 @@ async def settle(
     """Do with the tick that hooks were asked about what they have made of it; both rows are locked."""
     assert timer.tick_at is not None, "hooks are asked about a tick"
     at, _ = await _clock(run)
-    following = next(timetable.ticks(timer.plan.schedule, timer.tick_at), None)
+    following = next(timetable.ticks(timer.plan.schedule, goes_on_after(timer)), None)
     due = Due(ticks=(timer.tick_at,), missed_at=None, next_at=following)
     match answer:
         case Fire(content=content):

@@ -41,7 +41,7 @@ _FORM: Final = (
 )
 
 #: A range of one value with a step, as 5-5/10. cronsim takes it for 5/10, which goes on to the end.
-_LONE_RANGE: Final = re.compile(r"(?<![^\s,])0*(\w+)-0*\1/0*[1-9][0-9]*(?![^\s,])", re.IGNORECASE)
+_LONE_RANGE: Final = re.compile(r"(?<![^\s,])0*([0-9]+|[A-Z]{3})-0*\1/0*[1-9][0-9]*(?![^\s,])", re.IGNORECASE)
 
 #: From where on a match is looked for, to know that there is one: the calendar repeats itself.
 _ANY_TIME: Final = datetime.fromisoformat("2000-01-01")
@@ -84,7 +84,8 @@ def read_cron(written: str) -> Cron:
         raise _unreadable(written, six, str(error).removeprefix("Bad ")) from error
     if first is None:
         raise _never(written)
-    is_fixed = len(fields) == 5 and not fields[0].startswith("*") and not fields[1].startswith("*")
+    # cronsim and Debian ask this of five fields only; but a time of day is one with its second, too.
+    is_fixed = not any(field.startswith("*") for field in six[1:3])
     return Cron(text=text, is_fixed=is_fixed)
 
 

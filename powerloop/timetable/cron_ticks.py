@@ -1,10 +1,10 @@
 """Cron ticks: at which instants the local times of an expression are, on days on which clocks jump too.
 
-cronsim is asked for local times without a zone only, and what instants those are is found here. In a zone of
-its own, cronsim 2.8 serves other ends: it has one rule of the three; from within an hour that comes twice it
-goes back to the first one, and names instants before that from which it began; local times that are left out
-fire together, as several ticks of one instant; and around shifts of half an hour (Lord Howe) or at midnight
-(São Paulo) it omits local times that are there, and names some that are not.
+cronsim is asked for local times without a zone only, and what instants those are is found here. Given a zone,
+cronsim 2.8 knows one rule of the three; from within an hour that comes twice it goes back to the first one,
+and names instants that have passed; around jumps of less than an hour (Lord Howe) and over midnight (São
+Paulo) it omits local times that are there, or names some that are not; and where a clock went back over
+midnight (St. John's, 2006) it may not return at all.
 """
 
 from collections import deque

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
 from powerloop.kernel.ports.timetable import Due
-from powerloop.kernel.timer_edges import due_of
+from powerloop.kernel.timer_edges import due_of, goes_on_after
 from powerloop.kernel.timers import CatchUp, Schedule, Timer, TimerPlan
 from powerloop.timetable.ticks import CLOSEST, list_ticks
 
@@ -31,7 +31,8 @@ def find_due(timer: Timer, now: datetime, back_at: datetime) -> Due:
     tally.take(tick_at, is_missed=due_at <= back_at)
     if not schedule.recurs:
         return tally.due(next_at=None)
-    after = _skim(tally, tick_at, _long_gone(timer.plan, tick_at, now, back_at))
+    after = goes_on_after(timer).astimezone(UTC)
+    after = _skim(tally, after, _long_gone(timer.plan, tick_at, now, back_at))
     for tick in list_ticks(schedule, after):
         due_at = due_of(timer.id, tick, schedule.jitter)
         if due_at > now or tally.is_full:

@@ -105,7 +105,7 @@ class Timers(Protocol):
 
     async def postpone(self, timer_id: TimerId, *, by: timedelta | None, until: datetime | None) -> Timer:
         """Have its next tick fire at another time: so much later than it was to, or at an instant. The ticks
-        after that are as they were.
+        after that are as they were, but for those that pass before it fires: they are dropped.
 
         Raises:
             TimerNotFound: there is none of that id.

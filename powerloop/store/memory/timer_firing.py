@@ -17,7 +17,7 @@ from powerloop.kernel.ports.timers import Answer, Fired
 from powerloop.kernel.ports.timetable import Due, Timetable
 from powerloop.kernel.sends import CancelRequest, NewSend, Send, SendStatus
 from powerloop.kernel.sessions import NewSession, SessionStatus
-from powerloop.kernel.timer_edges import cancelled, postponed
+from powerloop.kernel.timer_edges import cancelled, goes_on_after, postponed
 from powerloop.kernel.timers import Firing, FiringOutcome, Timer, TimerStatus
 from powerloop.store.inputs import checked_send, checked_session
 from powerloop.store.memory.acceptance import accept_in
@@ -65,7 +65,7 @@ class MemoryFiring:
         """As `Timers.settle`, of a timer that is asked about."""
         assert timer.tick_at is not None, "hooks are asked about a tick"
         now = self._state.clock.now()
-        following = next(timetable.ticks(timer.plan.schedule, timer.tick_at), None)
+        following = next(timetable.ticks(timer.plan.schedule, goes_on_after(timer)), None)
         due = Due(ticks=(timer.tick_at,), missed_at=None, next_at=following)
         match answer:
             case Fire(content=content):

@@ -126,6 +126,18 @@ async def test_a_call_that_has_slept_is_told_of(desk):
     assert (call.status, (await fire(desk)).sleeps) == (CallStatus.DONE, False)
 
 
+async def test_ticks_that_pass_before_a_postponed_one_fires_are_dropped(desk):
+    now = datetime.now(UTC)
+    schedule = Schedule(every=SECOND, start=now - timedelta(minutes=5))
+    timer = await made(desk, await desk.session(), plan(schedule=schedule))
+    await desk.store.timers.postpone(timer.id, by=None, until=now)
+    fired = await fire(desk)
+    (send,) = fired.ready
+    assert send.metadata["timer_due_at"] == schedule.start.isoformat()
+    after = await desk.store.timers.find(timer.id)
+    assert now < after.tick_at <= now + SECOND
+
+
 async def test_a_tick_whose_send_is_there_already_makes_no_other(desk):
     session = await desk.session()
     timer = await made(desk, session, timer_id="again")

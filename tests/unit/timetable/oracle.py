@@ -48,7 +48,7 @@ def window(zone: str, begin: datetime, end: datetime) -> tuple[Minute, ...]:
 def expected_ticks(text: str, minutes: tuple[Minute, ...]) -> dict[str, list[datetime]]:
     """The ticks of an expression in a window, by the rule for days on which clocks jump."""
     fields = text.upper().split()
-    seconds = sorted(values(fields.pop(0), 0, 59)) if len(fields) == 6 else None
+    seconds = values(fields.pop(0), 0, 59) if len(fields) == 6 else {0}
     minute, hour = values(fields[0], 0, 59), values(fields[1], 0, 23)
     near = [one for one in minutes if one.jumped or (one.wall.minute in minute and one.wall.hour in hour)]
     days = {wall.date() for one in near for wall in (one.wall, *one.jumped)}
@@ -57,14 +57,14 @@ def expected_ticks(text: str, minutes: tuple[Minute, ...]) -> dict[str, list[dat
     def matches(wall: datetime) -> bool:
         return wall.minute in minute and wall.hour in hour and wall.date() in days
 
+    def at(some: list[Minute]) -> set[datetime]:
+        return {one.instant + timedelta(seconds=second) for one in some for second in seconds}
+
     real = [one for one in near if matches(one.wall)]
-    if seconds is not None:
-        every = [one.instant + timedelta(seconds=second) for one in real for second in seconds]
-        return dict.fromkeys(("skip", "once", "twice"), every)
-    both = {one.instant for one in real}
+    both = at(real)
     if fields[0].startswith("*") or fields[1].startswith("*"):
         return dict.fromkeys(("skip", "once", "twice"), sorted(both))
-    first = {one.instant for one in real if not one.again}
+    first = at([one for one in real if not one.again])
     moved = {one.instant for one in near if any(map(matches, one.jumped))}
     return {"skip": sorted(first), "once": sorted(first | moved), "twice": sorted(both | moved)}
 

@@ -138,13 +138,15 @@ def test_every_half_hour_goes_on_through_both_jumps(after, dst):
     assert ticks("*/30 * * * *", after, 12, BERLIN, dst) == [f"{step:%Y-%m-%d %H:%M}" for step in steps]
 
 
-def test_six_fields_follow_the_clock_on_the_wall():
-    assert ticks("15 30 2 * * *", "2026-10-25", 3, BERLIN) == [
-        "2026-10-25 00:30:15",
-        "2026-10-25 01:30:15",
-        "2026-10-26 01:30:15",
+def test_a_time_of_day_with_its_second_goes_by_the_rule_too():
+    first, second, next_day = "2026-10-25 00:30:15", "2026-10-25 01:30:15", "2026-10-26 01:30:15"
+    assert ticks("15 30 2 * * *", "2026-10-25", 2, BERLIN, ONCE) == [first, next_day]
+    assert ticks("15 30 2 * * *", "2026-10-25", 3, BERLIN, TWICE) == [first, second, next_day]
+    assert ticks("15 30 2 * * *", "2026-03-28T12:00", 1, BERLIN, SKIP) == ["2026-03-30 00:30:15"]
+    assert ticks("*/20 30 2 * * *", "2026-03-28T12:00", 2, BERLIN, ONCE) == [
+        "2026-03-29 01:00",
+        "2026-03-30 00:30",
     ]
-    assert ticks("15 30 2 * * *", "2026-03-28T12:00", 1, BERLIN) == ["2026-03-30 00:30:15"]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +164,7 @@ def test_six_fields_follow_the_clock_on_the_wall():
         ("0 0 */13 * FRI", ["2026-02-27", "2026-03-27"]),
         ("0 9-17/4 * jan mon-fri", ["2026-01-01 09:00", "2026-01-01 13:00"]),
         ("5-5/10 1 * * *", ["2026-01-01 01:05", "2026-01-02 01:05"]),
+        ("0 0 * * mon-mon/2", ["2026-01-05", "2026-01-12"]),
         ("*/20 * * * * *", ["2026-01-01 00:00:20", "2026-01-01 00:00:40"]),
         ("30 0 9 * * 1-5", ["2026-01-01 09:00:30", "2026-01-02 09:00:30"]),
         ("  0   9\t*\n* * ", ["2026-01-01 09:00", "2026-01-02 09:00"]),

@@ -67,5 +67,6 @@ def defined(timer, now, back_at):
 def dues(timer):
     schedule = timer.plan.schedule
     yield timer.tick_at, timer.due_at
-    for tick in timetable.ticks(schedule, timer.tick_at):
+    is_postponed = timer.due_at > due_of(timer.id, timer.tick_at, schedule.jitter)
+    for tick in timetable.ticks(schedule, timer.due_at if is_postponed else timer.tick_at):
         yield tick, due_of(timer.id, tick, schedule.jitter)
