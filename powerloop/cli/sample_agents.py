@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+from datetime import timedelta
 
 from powerloop.kernel.agents import Agent
-from powerloop.tools import ask_user, tool
+from powerloop.tools import ask_user, schedule_wakeup, tool
 
 #: Which model the demo's agent speaks with; `powerloop demo --model` sets it for the workers.
 MODEL_VARIABLE = "DEMO_MODEL"
@@ -50,6 +51,18 @@ concierge = Agent(
         "customer likes, all in your first answer. Then say where to go, in two sentences."
     ),
     tools=[scout.as_tool(description="Find out how the weather in a city is."), ask_user()],
+)
+
+secretary = Agent(
+    name="secretary",
+    model=support.model,
+    instructions=(
+        "You remind people of things. When somebody asks to be reminded, call schedule_wakeup, once, with "
+        "after_seconds as they said it and with a note of what to remind them of; then say, in one sentence, "
+        "at what time you will. When you are told [wake-up …], the time has come: call no tool, and remind "
+        "them of what the note says, in one sentence."
+    ),
+    tools=[schedule_wakeup(longest=timedelta(minutes=1), recurring=False)],
 )
 
 planner = Agent(

@@ -90,7 +90,7 @@ async def streaming(loop: AsyncPowerLoop, console: Console) -> list[Played]:
                 console.print()
     if deltas < 2:
         raise DemoFailed(f"the answer came in {deltas} piece(s), not as a stream.")
-    return [Played("streaming", await _ended(handle))]
+    return [Played("streaming", await ended(handle))]
 
 
 async def tool_call(loop: AsyncPowerLoop, console: Console) -> list[Played]:
@@ -99,16 +99,9 @@ async def tool_call(loop: AsyncPowerLoop, console: Console) -> list[Played]:
     question = "Where is order A-17?"
     handle = await loop.send(session.id, question)
     say_question(console, question)
-    called = False
-    async for event in handle.events():
-        match event.body:
-            case ToolStarted(name=name):
-                console.print(Text(f"    → {name} …", style="dim"))
-            case ToolFinished(name=name):
-                called = True
-                console.print(Text(f"    ← {name}", style="dim"))
-    send = await _ended(handle)
-    _say_answer(console, send)
+    called = await show_calls(console, handle)
+    send = await ended(handle)
+    say_answer(console, send)
     if not called:
         raise DemoFailed("the agent answered without looking the order up.")
     return [Played("tool call", send)]
@@ -144,7 +137,7 @@ async def takeover(loop: AsyncPowerLoop, console: Console) -> list[Played]:
                 console.print(Text(says, style="dim"))
             case SendEnded():
                 console.print()
-    send = await _ended(handle)
+    send = await ended(handle)
     if not killed or worker_pid(send) == killed:
         raise DemoFailed("the worker could not be killed in the middle of its answer.")
     return [Played("takeover", send)]
@@ -163,8 +156,8 @@ async def family(loop: AsyncPowerLoop, console: Console) -> list[Played]:
                 await _answer(loop, console, interaction_id)
             case SendWaiting():
                 console.print(Text("    the parent waits; no worker holds it", style="dim"))
-    send = await _ended(handle)
-    _say_answer(console, send)
+    send = await ended(handle)
+    say_answer(console, send)
     children = [child for child in await loop.list_sends(agent=SCOUT) if child.root_id == send.id]
     if len(children) != _CHILDREN:
         raise DemoFailed(f"the parent started {len(children)} sub-agents, not {_CHILDREN}.")
@@ -201,19 +194,37 @@ def summary(played: list[Played]) -> Table:
 
 async def _visit(loop: AsyncPowerLoop, number: int, advance: Callable[[], None]) -> Send:
     session = await loop.create_session(AGENT, metadata={"visitor": number})
-    send = await _ended(await loop.send(session.id, f"Hello, I am visitor {number}."))
+    send = await ended(await loop.send(session.id, f"Hello, I am visitor {number}."))
     advance()
     return send
 
 
 async def _ask(loop: AsyncPowerLoop, console: Console, session_id: str, question: str) -> Send:
     say_question(console, question)
-    send = await _ended(await loop.send(session_id, question))
-    _say_answer(console, send)
+    send = await ended(await loop.send(session_id, question))
+    say_answer(console, send)
     return send
 
 
-async def _ended(handle: SendHandle) -> Send:
+async def show_calls(console: Console, handle: SendHandle) -> list[str]:
+    """The tools that the send calls until it ends, as they are shown, and by name once they have finished."""
+    called = []
+    async for event in handle.events():
+        match event.body:
+            case ToolStarted(name=name):
+                console.print(Text(f"    → {name} …", style="dim"))
+            case ToolFinished(name=name):
+                called.append(name)
+                console.print(Text(f"    ← {name}", style="dim"))
+    return called
+
+
+async def ended(handle: SendHandle) -> Send:
+    """The send, once it has ended.
+
+    Raises:
+        DemoFailed: it did not complete.
+    """
     result = await handle.result(timeout=60)
     if not result.ok:
         reason = result.error.message if result.error else result.status
@@ -226,7 +237,8 @@ def say_question(console: Console, text: str) -> None:
     console.print(Text.assemble(("  you  ", "bold"), text))
 
 
-def _say_answer(console: Console, send: Send) -> None:
+def say_answer(console: Console, send: Send) -> None:
+    """What was answered, and by which process, as it is shown."""
     console.print(Text.assemble((f"  {worker_pid(send):>5}", "cyan"), " ", (send.text, "green")))
 
 

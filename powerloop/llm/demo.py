@@ -67,8 +67,39 @@ _RESEARCH = (
     ),
 )
 
+#: How an agent reminds somebody of something: in one send it goes to sleep, in a later one it is woken.
+_REMINDING = (
+    Rule(
+        pattern=r"^\[wake-up [^\]]*\] (?P<note>[\s\S]+)",
+        turns=(_say("My alarm has rung, and my note says: “$note”"),),
+    ),
+    Rule(
+        pattern=r"\bremind me to (?P<what>[^.!?]+) in (?:10|ten|a few) seconds\b",
+        tool="schedule_wakeup",
+        turns=(
+            _say(
+                "I set my alarm.",
+                ScriptedCall(
+                    name="schedule_wakeup", arguments={"note": "It is time to $what.", "after_seconds": 10}
+                ),
+            ),
+            _say("My alarm is set. It says: “$result”"),
+        ),
+    ),
+    Rule(
+        pattern=r"\bremind me\b",
+        tool="schedule_wakeup",
+        turns=(_say("Ask me like this: remind me to call the vet in 10 seconds."),),
+    ),
+    Rule(
+        pattern=r"\bremind me\b",
+        turns=(_say("I would gladly remind you, but I was given no tool to wake me up."),),
+    ),
+)
+
 DEMO = Script(
     rules=(
+        *_REMINDING,
         *_RESEARCH,
         Rule(pattern=r"\bplan\b.*\btrip\b", tool="ask_user", turns=_TRIP),
         Rule(pattern=r"\bweather in (?P<city>\w+)", turns=(_say("In $city it will be sunny."),)),

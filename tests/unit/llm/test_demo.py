@@ -19,6 +19,9 @@ from powerloop.llm.scripted import ScriptedModel
 from powerloop.testing.model_providers import WrittenDeltas
 
 LOOKUP = ToolSpec(name="lookup_order", description="", parameters={"type": "object"}, effect=Effect.READ)
+WAKEUP = ToolSpec(
+    name="schedule_wakeup", description="", parameters={"type": "object"}, effect=Effect.IDEMPOTENT
+)
 
 
 @pytest.fixture
@@ -59,6 +62,8 @@ def ask(clock):
         (['Plan research on "tea".'], '"the origin of it"'),
         (["Research the story of tea."], "On the story of tea: two sources agree"),
         (['Write a report on tea from: ["On a.", null]'], 'A report on tea. "On a.", null'),
+        (["Remind me to call the vet in 10 seconds."], "no tool"),
+        (["[wake-up 5ed5-1, due 2026-03-01T09:00:00+01:00] Hello! Look at A-17."], "“Hello! Look at A-17.”"),
         (["qwertz"], "qwertz"),
     ],
 )
@@ -80,6 +85,31 @@ async def test_the_demo_looks_an_order_up_and_tells_what_it_found(ask):
 
     assert calls_of(second.content) == ()
     assert "status: shipped, arrives on: Monday" in text_of(second.content)
+
+
+@pytest.mark.parametrize("span", ["10 seconds", "ten seconds", "a few seconds"])
+async def test_the_demo_sets_its_alarm_and_tells_what_came_of_it(ask, span):
+    question = f"Remind me to call the vet in {span}."
+    first = await ask(question, tools=(WAKEUP,))
+    (call,) = calls_of(first.content)
+    arguments = {"note": "It is time to call the vet.", "after_seconds": 10}
+    assert (call.name, call.arguments) == ("schedule_wakeup", arguments)
+
+    result = ToolResultBlock(call_id=call.id, text="It wakes you at nine.")
+    more = (
+        NewMessage(role=Role.ASSISTANT, content=first.content),
+        NewMessage(role=Role.TOOL, content=(result,)),
+    )
+    second = await ask(question, tools=(WAKEUP,), more=more)
+
+    assert calls_of(second.content) == ()
+    assert "“It wakes you at nine.”" in text_of(second.content)
+
+
+async def test_the_demo_sets_no_alarm_for_another_time_than_it_was_asked_for(ask):
+    reply = await ask("Remind me to call the vet in 2 hours.", tools=(WAKEUP,))
+    assert calls_of(reply.content) == ()
+    assert "in 10 seconds" in text_of(reply.content)
 
 
 async def test_the_demo_streams_word_by_word(ask, clock):
