@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from powerloop.kernel.ids import SendId, TimerId
+from powerloop.kernel.hooks.decisions import CancelTimer, Postpone, Veto
+from powerloop.kernel.hooks.timers import Fire, TimerAnswer
+from powerloop.kernel.ids import SendId, SessionId, TimerId
 from powerloop.kernel.jsontypes import JSON
 from powerloop.kernel.messages import Block, TextBlock
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.timetable import Due, Timetable
-from powerloop.kernel.timer_edges import cancelled, moved, paused, refuse_ended
+from powerloop.kernel.sends import NewSend
+from powerloop.kernel.timer_edges import cancelled, goes_on_after, moved, paused, postponed, refuse_ended
 from powerloop.kernel.timer_text import render
 from powerloop.kernel.timers import (
     SESSION_CLOSED,
@@ -49,6 +52,7 @@ class Order:
     policy: Policy
     #: The same for the same tick: nothing makes a second send of it.
     key: str
+    priority: int
     #: What the send is found by.
     metadata: Mapping[str, JSON]
 
@@ -141,6 +145,24 @@ def _tick(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Bl
     return replace(_fired(timer, tick_at, following, now, content), ends=ends)
 
 
+def settle(timer: Timer, answer: TimerAnswer, timetable: Timetable, facts: Facts, now: datetime) -> Step:
+    """What becomes of a timer whose hooks have answered about the tick that it stands at."""
+    assert timer.tick_at is not None, "hooks are asked about a tick"
+    following = next(timetable.ticks(timer.plan.schedule, goes_on_after(timer)), None)
+    due = Due(ticks=(timer.tick_at,), missed_at=None, next_at=following)
+    match answer:
+        case Fire(content=content):
+            return step(timer, due, facts, now, content)
+        case Veto(reason=reason):
+            return _let_go(timer, due, now, FiringOutcome.VETOED, reason)
+        case Postpone(by=by):
+            return Step(timer=postponed(timer, now + by))
+        case CancelTimer(reason=reason):
+            return Step(timer=cancelled(timer, reason or "a hook said so", now))
+        case unreachable:
+            assert_never(unreachable)
+
+
 def release(timer: Timer, now: datetime) -> Step:
     """What becomes of a timer whose held tick is held back no longer."""
     assert timer.held_at is not None, "no tick is held back"
@@ -165,12 +187,6 @@ def trigger(timer: Timer, now: datetime) -> Step:
         kept = replace(stepped.timer, tick_at=timer.tick_at, due_at=timer.due_at, asked_at=timer.asked_at)
         return replace(stepped, timer=kept)
     return stepped
-
-
-def vetoed(timer: Timer, due: Due, reason: str, now: datetime) -> Step:
-    """What becomes of a timer of which a hook forbids the tick that is due."""
-    assert due.ticks, "no tick is due"
-    return _let_go(timer, due, now, FiringOutcome.VETOED, reason)
 
 
 def _unfollowable(timer: Timer, error: Exception) -> Step:
@@ -203,12 +219,26 @@ def _fired(
         content=content or (TextBlock(text=text),),
         policy=Policy.STEER if plan.overlap is Overlap.STEER else Policy.ENQUEUE,
         key=f"timer:{timer.id}:{tick_at.astimezone(UTC).isoformat()}",
+        priority=plan.priority,
         metadata=_metadata(plan, timer.id, tick_at, number),
     )
     is_last = plan.max_fires is not None and number >= plan.max_fires
     fired = replace(timer, fires=number, last_tick_at=tick_at, held_at=None if is_last else timer.held_at)
     record = _record(timer, tick_at, FiringOutcome.FIRED, now, number=number)
     return Step(timer=moved(fired, None if is_last else following, now), firings=(record,), order=order)
+
+
+def ordered(order: Order, session_id: SessionId, send_id: SendId) -> NewSend:
+    """The send that the order is for, in that session."""
+    return NewSend(
+        id=send_id,
+        session_id=session_id,
+        content=order.content,
+        policy=order.policy,
+        idempotency_key=order.key,
+        priority=order.priority,
+        metadata=dict(order.metadata),
+    )
 
 
 def made_by(stepped: Step, send_id: SendId) -> Step:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from powerloop.kernel.errors import ScheduleInvalid, TimerEnded
+from powerloop.kernel.errors import ScheduleInvalid, TimerEnded, TimerExists
 from powerloop.kernel.ids import TimerId
 from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.timers import DISARMED, NewTimer, Schedule, Timer, TimerStatus
@@ -70,6 +70,22 @@ def replanned(timer: Timer, new: NewTimer, timetable: Timetable, now: datetime) 
     )
 
 
+def told_again(earlier: Timer, new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
+    """What becomes of a timer whose id somebody schedules once more: as it is, or with the other plan.
+
+    Raises:
+        TimerExists: it does something else, and `replace` is not asked for.
+        ScheduleInvalid: it would never fire.
+    """
+    if same_plan(earlier, new) and (earlier.is_live or not new.replace):
+        return earlier
+    if earlier.session_id != new.session_id:
+        raise TimerExists(new.id, is_of_another=True)
+    if not new.replace:
+        raise TimerExists(new.id)
+    return replanned(earlier, new, timetable, now)
+
+
 def same_plan(timer: Timer, new: NewTimer) -> bool:
     """Whether the timer does what the new one would: told again, it is the same."""
     schedule = timer.plan.schedule
@@ -81,6 +97,12 @@ def same_plan(timer: Timer, new: NewTimer) -> bool:
     same = replace(new.plan, schedule=asked) == timer.plan
     whose = (timer.session_id, timer.agent) == (new.session_id, new.agent)
     return same and whose
+
+
+def postponed_by(timer: Timer, by: timedelta | None, until: datetime | None, now: datetime) -> Timer:
+    """The timer with its next tick due so much later than it was to, or at an instant; errors as
+    `postponed`."""
+    return postponed(timer, until or max(timer.due_at or now, now) + (by or timedelta(0)))
 
 
 def postponed(timer: Timer, due_at: datetime) -> Timer:
@@ -96,7 +118,9 @@ def postponed(timer: Timer, due_at: datetime) -> Timer:
 
 
 def cancelled(timer: Timer, reason: str, now: datetime) -> Timer:
-    """The timer, cancelled."""
+    """The timer, cancelled; one that is final already stays as it is."""
+    if timer.status.is_final:
+        return timer
     ended = replace(timer, status=TimerStatus.CANCELLED, reason=reason, ended_at=now)
     return replace(ended, tick_at=None, due_at=None, asked_at=None, held_at=None)
 

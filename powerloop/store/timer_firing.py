@@ -8,22 +8,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select
 
 from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.crash_points import CrashPoint, passing
-from powerloop.kernel.firing import Facts, Step, judge, made_by, release, step, vetoed
+from powerloop.kernel.firing import Facts, judge, made_by, release
+from powerloop.kernel.firing import settle as settled
 from powerloop.kernel.firing import trigger as triggered
-from powerloop.kernel.hooks.decisions import CancelTimer, Postpone, Veto
-from powerloop.kernel.hooks.timers import Fire
+from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SendId, TimerId
-from powerloop.kernel.ports.timers import Answer, Fired
-from powerloop.kernel.ports.timetable import Due, Timetable
+from powerloop.kernel.ports.timers import Fired
+from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.sessions import Session, SessionStatus
-from powerloop.kernel.timer_edges import cancelled, goes_on_after, postponed
 from powerloop.kernel.timers import Timer, TimerStatus
 from powerloop.store.beats import BEATS
 from powerloop.store.columns import now
@@ -88,25 +87,12 @@ async def trigger(run: Run, timer: Timer, session: Session | None) -> tuple[Time
 
 
 async def settle(
-    run: Run, timer: Timer, session: Session | None, answer: Answer, timetable: Timetable
+    run: Run, timer: Timer, session: Session | None, answer: TimerAnswer, timetable: Timetable
 ) -> Fired:
     """Do with the tick that hooks were asked about what they have made of it; both rows are locked."""
-    assert timer.tick_at is not None, "hooks are asked about a tick"
     at, _ = await _clock(run)
-    following = next(timetable.ticks(timer.plan.schedule, goes_on_after(timer)), None)
-    due = Due(ticks=(timer.tick_at,), missed_at=None, next_at=following)
-    match answer:
-        case Fire(content=content):
-            facts = await _facts(run, [(timer, session)])
-            stepped = step(timer, due, facts[timer.id], at, content)
-        case Veto(reason=reason):
-            stepped = vetoed(timer, due, reason, at)
-        case Postpone(by=by):
-            stepped = Step(timer=postponed(timer, at + by))
-        case CancelTimer(reason=reason):
-            stepped = Step(timer=cancelled(timer, reason or "a hook said so", at))
-        case unreachable:
-            assert_never(unreachable)
+    facts = await _facts(run, [(timer, session)])
+    stepped = settled(timer, answer, timetable, facts[timer.id], at)
     written = await write_steps(run, [Made(stepped, session)], at)
     return Fired(ready=written.ready, ended=written.ended, count=len(written.made))
 

@@ -12,10 +12,10 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from uuid6 import uuid7
 
 from powerloop.kernel.accepting import accepted_send
-from powerloop.kernel.firing import Order, Step, made_by
+from powerloop.kernel.firing import Order, Step, made_by, ordered
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.sends import NewSend, Send, SendStatus
+from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.sessions import NewSession, Session, new_session
 from powerloop.kernel.timers import Timer
 from powerloop.store.acceptance import SENDS
@@ -100,7 +100,7 @@ class _Batch:
         steering = stands.steering + (order.policy is Policy.STEER and not is_head)
         if session is not None:
             self.sessions[session.id] = replace(stands, accepted=position, steering=steering)
-        new = checked_send(_new_send(stands.id, timer, order))
+        new = checked_send(ordered(order, stands.id, SendId(str(uuid7()))))
         spec = stands.origin.spec if stands.origin else None
         self.made[new.id] = accepted_send(
             new, order.policy, position, self.at, agent=stands.agent, spec=spec, is_head=is_head
@@ -126,18 +126,6 @@ class _Batch:
             await run(_COUNTED, counts)
         if self.rows:
             await run(insert(sends), self.rows)
-
-
-def _new_send(session_id: SessionId, timer: Timer, order: Order) -> NewSend:
-    return NewSend(
-        id=SendId(str(uuid7())),
-        session_id=session_id,
-        content=order.content,
-        policy=order.policy,
-        idempotency_key=order.key,
-        priority=timer.plan.priority,
-        metadata=dict(order.metadata),
-    )
 
 
 def _with_send(one: Made, known: dict[tuple[SessionId, str], Send], batch: _Batch) -> Step:

@@ -15,13 +15,13 @@ from powerloop.kernel.errors import (
     RowRefused,
     SessionClosed,
     SessionNotFound,
-    TimerExists,
     TimerNotFound,
     TimerQuotaReached,
 )
+from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SessionId, TimerId
 from powerloop.kernel.jsontypes import clean_text
-from powerloop.kernel.ports.timers import Answer, Fired
+from powerloop.kernel.ports.timers import Fired
 from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.sends import Send
 from powerloop.kernel.sessions import Session, SessionStatus
@@ -29,10 +29,9 @@ from powerloop.kernel.timer_edges import (
     cancelled,
     new_timer,
     paused,
-    postponed,
-    replanned,
+    postponed_by,
     resumed,
-    same_plan,
+    told_again,
 )
 from powerloop.kernel.timers import Firing, NewTimer, Timer, TimerOwner, TimerStatus
 from powerloop.store.columns import now
@@ -106,17 +105,10 @@ class SqlTimers:
         )
 
     async def postpone(self, timer_id: TimerId, *, by: timedelta | None, until: datetime | None) -> Timer:
-        def later(timer: Timer, now: datetime) -> Timer:
-            due_at = until or max(timer.due_at or now, now) + (by or timedelta(0))
-            return postponed(timer, due_at)
-
-        return await self._change(timer_id, later)
+        return await self._change(timer_id, lambda timer, now: postponed_by(timer, by, until, now))
 
     async def cancel(self, timer_id: TimerId, reason: str) -> Timer:
-        def ended(timer: Timer, now: datetime) -> Timer:
-            return cancelled(timer, reason, now) if timer.is_live else timer
-
-        return await self._change(timer_id, ended)
+        return await self._change(timer_id, lambda timer, now: cancelled(timer, reason, now))
 
     async def trigger(self, timer_id: TimerId) -> tuple[Timer, Send, bool]:
         async with self._database.transaction() as run:
@@ -130,7 +122,7 @@ class SqlTimers:
             return await fire_due(run, timetable, limit)
 
     async def settle(
-        self, timer_id: TimerId, tick_at: datetime, answer: Answer, timetable: Timetable
+        self, timer_id: TimerId, tick_at: datetime, answer: TimerAnswer, timetable: Timetable
     ) -> Fired:
         async with self._database.transaction() as run:
             try:
@@ -197,14 +189,9 @@ async def _create(run: Run, new: NewTimer, timetable: Timetable) -> Timer:
         timer = _named(new_timer(new, timetable, at), agent)
         await run(insert(timers).values(timer_row(timer)))
         return timer
-    if same_plan(earlier, _named(new, agent)) and (earlier.is_live or not new.replace):
-        return earlier
-    if earlier.session_id != new.session_id:
-        raise TimerExists(new.id, is_of_another=True)
-    if not new.replace:
-        raise TimerExists(new.id)
-    changed = _named(replanned(earlier, new, timetable, at), agent)
-    await _write(run, changed)
+    changed = _named(told_again(earlier, _named(new, agent), timetable, at), agent)
+    if changed != earlier:
+        await _write(run, changed)
     return changed
 
 

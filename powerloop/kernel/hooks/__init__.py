@@ -34,7 +34,7 @@ from powerloop.kernel.hooks.decisions import (
 from powerloop.kernel.hooks.hook import Hook, check_hooks
 from powerloop.kernel.hooks.runner import Hooks
 from powerloop.kernel.hooks.stages import Stage
-from powerloop.kernel.hooks.timers import Fire, Firing, decide_firing
+from powerloop.kernel.hooks.timers import Fire, TimerAnswer, decide_firing
 
 __all__ = [
     "AfterModel",
@@ -54,7 +54,6 @@ __all__ = [
     "ChangeRequest",
     "ChangeText",
     "Fire",
-    "Firing",
     "Hook",
     "HookContext",
     "Hooks",
@@ -67,6 +66,7 @@ __all__ = [
     "SessionStart",
     "SpawnRequested",
     "Stage",
+    "TimerAnswer",
     "TimerFiring",
     "Veto",
     "check_hooks",

@@ -26,14 +26,14 @@ class Fire:
     content: tuple[Block, ...]
 
 
-#: What becomes of a firing; a `Veto` drops it.
-Firing: TypeAlias = Fire | Veto | Postpone | CancelTimer
+#: What hooks make of a tick; a `Veto` drops it.
+TimerAnswer: TypeAlias = Fire | Veto | Postpone | CancelTimer
 
 
-async def decide_firing(hooks: Sequence[Hook], firing: TimerFiring) -> Firing:
+async def decide_firing(hooks: Sequence[Hook], firing: TimerFiring) -> TimerAnswer:
     """What becomes of the firing. Changes are chained; the first hook that says anything else settles it."""
     log_fields = {"session_id": firing.session_id, "timer_id": firing.timer_id}
-    on_time: Firing = Fire(firing.content)
+    on_time: TimerAnswer = Fire(firing.content)
     try:
         return await Chain(hooks, log_fields).ask(
             Stage.TIMER,
@@ -48,11 +48,11 @@ async def decide_firing(hooks: Sequence[Hook], firing: TimerFiring) -> Firing:
         return Postpone(AFTER_FAILURE)
 
 
-def _content(value: Firing, firing: TimerFiring) -> tuple[Block, ...]:
+def _content(value: TimerAnswer, firing: TimerFiring) -> tuple[Block, ...]:
     return value.content if isinstance(value, Fire) else firing.content
 
 
-def _decided(_on_time: Firing, decision: object) -> Firing:
+def _decided(_on_time: TimerAnswer, decision: object) -> TimerAnswer:
     match decision:
         case Postpone(by=by) if by <= timedelta(0):
             raise ValueError("a timer is postponed by more than nothing.")

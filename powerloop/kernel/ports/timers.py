@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from powerloop.kernel.hooks.decisions import CancelTimer, Postpone, Veto
-from powerloop.kernel.hooks.timers import Fire
+from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SessionId, TimerId
 from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.sends import Send
 from powerloop.kernel.timers import Firing, NewTimer, Timer, TimerOwner, TimerStatus
-
-#: What hooks have made of a tick.
-Answer: TypeAlias = Fire | Veto | Postpone | CancelTimer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +147,7 @@ class Timers(Protocol):
         ...
 
     async def settle(
-        self, timer_id: TimerId, tick_at: datetime, answer: Answer, timetable: Timetable
+        self, timer_id: TimerId, tick_at: datetime, answer: TimerAnswer, timetable: Timetable
     ) -> Fired:
         """Do with a tick what hooks have made of it. One that is not asked about, or not any more, is left
         alone."""

@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from typing import Final, assert_never
+from typing import Final
 
 from uuid6 import uuid7
 
 from powerloop.kernel.calls import CallStatus
-from powerloop.kernel.firing import Facts, Order, Step, judge, made_by, release, step, vetoed
-from powerloop.kernel.hooks.decisions import CancelTimer, Postpone, Veto
-from powerloop.kernel.hooks.timers import Fire
+from powerloop.kernel.firing import Facts, Order, Step, judge, made_by, ordered, release, settle
+from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SendId, SessionId
-from powerloop.kernel.ports.timers import Answer, Fired
-from powerloop.kernel.ports.timetable import Due, Timetable
-from powerloop.kernel.sends import CancelRequest, NewSend, Send, SendStatus
+from powerloop.kernel.ports.timers import Fired
+from powerloop.kernel.ports.timetable import Timetable
+from powerloop.kernel.sends import CancelRequest, Send, SendStatus
 from powerloop.kernel.sessions import NewSession, SessionStatus
-from powerloop.kernel.timer_edges import cancelled, goes_on_after, postponed
 from powerloop.kernel.timers import Firing, FiringOutcome, Timer, TimerStatus
 from powerloop.store.inputs import checked_send, checked_session
 from powerloop.store.memory.acceptance import accept_in
@@ -61,23 +59,10 @@ class MemoryFiring:
         fired = _summed(done, tuple(asked))
         return self._looking_ahead(fired, is_full=len(due) >= limit or len(held) >= limit)
 
-    def settle(self, timer: Timer, answer: Answer, timetable: Timetable) -> Fired:
+    def settle(self, timer: Timer, answer: TimerAnswer, timetable: Timetable) -> Fired:
         """As `Timers.settle`, of a timer that is asked about."""
-        assert timer.tick_at is not None, "hooks are asked about a tick"
         now = self._state.clock.now()
-        following = next(timetable.ticks(timer.plan.schedule, goes_on_after(timer)), None)
-        due = Due(ticks=(timer.tick_at,), missed_at=None, next_at=following)
-        match answer:
-            case Fire(content=content):
-                stepped = step(timer, due, self._facts(timer), now, content)
-            case Veto(reason=reason):
-                stepped = vetoed(timer, due, reason, now)
-            case Postpone(by=by):
-                stepped = Step(timer=postponed(timer, now + by))
-            case CancelTimer(reason=reason):
-                stepped = Step(timer=cancelled(timer, reason or "a hook said so", now))
-            case unreachable:
-                assert_never(unreachable)
+        stepped = settle(timer, answer, timetable, self._facts(timer), now)
         return _summed([self.carry_out(stepped)], ())
 
     def carry_out(self, stepped: Step) -> Done:
@@ -137,15 +122,7 @@ class MemoryFiring:
         session_id = timer.session_id
         if session_id is None:
             session_id = self._fresh(timer, order)
-        new = NewSend(
-            id=SendId(str(uuid7())),
-            session_id=session_id,
-            content=order.content,
-            policy=order.policy,
-            idempotency_key=order.key,
-            priority=timer.plan.priority,
-            metadata=dict(order.metadata),
-        )
+        new = ordered(order, session_id, SendId(str(uuid7())))
         accepted = accept_in(self._state, self._state.sessions.get(session_id), checked_send(new))
         return accepted.send, accepted.is_head
 

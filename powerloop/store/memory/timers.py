@@ -8,14 +8,14 @@ from typing import TypeVar
 from powerloop.kernel.errors import (
     SessionClosed,
     SessionNotFound,
-    TimerExists,
     TimerNotFound,
     TimerQuotaReached,
 )
 from powerloop.kernel.firing import trigger
+from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SessionId, TimerId
 from powerloop.kernel.jsontypes import clean_text
-from powerloop.kernel.ports.timers import Answer, Fired
+from powerloop.kernel.ports.timers import Fired
 from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.sends import Send
 from powerloop.kernel.sessions import SessionStatus
@@ -23,10 +23,9 @@ from powerloop.kernel.timer_edges import (
     cancelled,
     new_timer,
     paused,
-    postponed,
-    replanned,
+    postponed_by,
     resumed,
-    same_plan,
+    told_again,
 )
 from powerloop.kernel.timers import Firing, NewTimer, Timer, TimerOwner, TimerStatus
 from powerloop.store.inputs import session_name
@@ -53,14 +52,8 @@ class MemoryTimers:
             self._check_quota(new, agent)
             made = self._state.timers[new.id] = _named(new_timer(new, timetable, now), agent)
             return made
-        if same_plan(earlier, _named(new, agent)) and (earlier.is_live or not new.replace):
-            return earlier
-        if earlier.session_id != new.session_id:
-            raise TimerExists(new.id, is_of_another=True)
-        if not new.replace:
-            raise TimerExists(new.id)
-        changed = _named(replanned(earlier, new, timetable, now), agent)
-        self._state.timers[new.id] = changed
+        changed = told_again(earlier, _named(new, agent), timetable, now)
+        self._state.timers[new.id] = changed = _named(changed, agent)
         return changed
 
     async def find(self, timer_id: TimerId) -> Timer | None:
@@ -102,17 +95,10 @@ class MemoryTimers:
         return self._change(timer_id, lambda timer, now: resumed(timer, timetable, now))
 
     async def postpone(self, timer_id: TimerId, *, by: timedelta | None, until: datetime | None) -> Timer:
-        def later(timer: Timer, now: datetime) -> Timer:
-            due_at = until or max(timer.due_at or now, now) + (by or timedelta(0))
-            return postponed(timer, due_at)
-
-        return self._change(timer_id, later)
+        return self._change(timer_id, lambda timer, now: postponed_by(timer, by, until, now))
 
     async def cancel(self, timer_id: TimerId, reason: str) -> Timer:
-        def ended(timer: Timer, now: datetime) -> Timer:
-            return cancelled(timer, reason, now) if timer.is_live else timer
-
-        return self._change(timer_id, ended)
+        return self._change(timer_id, lambda timer, now: cancelled(timer, reason, now))
 
     async def trigger(self, timer_id: TimerId) -> tuple[Timer, Send, bool]:
         self._refuse_closed(timer_id)
@@ -126,7 +112,7 @@ class MemoryTimers:
         return self._firing.fire(timetable, limit)
 
     async def settle(
-        self, timer_id: TimerId, tick_at: datetime, answer: Answer, timetable: Timetable
+        self, timer_id: TimerId, tick_at: datetime, answer: TimerAnswer, timetable: Timetable
     ) -> Fired:
         timer = self._state.timers.get(timer_name(timer_id))
         if timer is None or timer.asked_at is None or timer.tick_at != tick_at:
