@@ -1,15 +1,16 @@
 """Nouns with sensible fields, for tests that care about one or two of them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from powerloop.kernel.agents import Agent
 from powerloop.kernel.calls import CallStatus, Effect, ToolCall
 from powerloop.kernel.dispatch import Activation, activation_of
-from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, WorkerId
+from powerloop.kernel.ids import CallId, Epoch, SendId, Seq, SessionId, TimerId, WorkerId
 from powerloop.kernel.messages import Message, NewMessage, TextBlock, user_message
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import Claim, Fence, Send, SendStatus
+from powerloop.kernel.timers import Schedule, Timer, TimerOwner, TimerPlan, TimerStatus
 from powerloop.kernel.tools import Tool
 from powerloop.kernel.turn import Turn
 from powerloop.kernel.usage import Usage
@@ -110,4 +111,31 @@ def make_turn(
         messages=messages or (user_message("hello"),),
         calls=calls,
         rounds=rounds,
+    )
+
+
+def make_timer(
+    *, id: str = "timer-1", plan: TimerPlan | None = None, tick_at: datetime | None = BEGINNING
+) -> Timer:
+    """An armed timer of a session; every hour from `BEGINNING` on, unless a plan is given."""
+    hourly = TimerPlan(schedule=Schedule(every=timedelta(hours=1), start=BEGINNING), input="Wake up.")
+    return Timer(
+        id=TimerId(id),
+        session_id=SessionId("session-1"),
+        agent="support",
+        owner=TimerOwner.PRODUCER,
+        status=TimerStatus.ARMED,
+        reason="",
+        plan=plan or hourly,
+        tick_at=tick_at,
+        due_at=tick_at,
+        asked_at=None,
+        held_at=None,
+        fires=0,
+        skips=0,
+        last_send_id=None,
+        last_tick_at=None,
+        created_at=BEGINNING,
+        armed_at=BEGINNING,
+        ended_at=None,
     )

@@ -1,10 +1,12 @@
 """Timers to ask what of them is due."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from powerloop.kernel.ids import SessionId, TimerId
+from powerloop.kernel.ids import TimerId
 from powerloop.kernel.timer_edges import due_of
-from powerloop.kernel.timers import CatchUp, Schedule, Timer, TimerOwner, TimerPlan, TimerStatus
+from powerloop.kernel.timers import CatchUp, Schedule, Timer, TimerPlan
+from powerloop.testing.factories import make_timer
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -27,23 +29,5 @@ def armed(
     """An armed timer whose next tick is `tick_at`, due as its schedule says if nothing else is said."""
     if due_at is None and tick_at is not None:
         due_at = due_of(TimerId(id), tick_at, schedule.jitter)
-    return Timer(
-        id=TimerId(id),
-        session_id=SessionId("s"),
-        agent="writer",
-        owner=TimerOwner.PRODUCER,
-        status=TimerStatus.ARMED,
-        reason="",
-        plan=TimerPlan(schedule=schedule, input="Go.", catch_up=catch_up, catch_up_window=window),
-        tick_at=tick_at,
-        due_at=due_at,
-        asked_at=None,
-        held_at=None,
-        fires=0,
-        skips=0,
-        last_send_id=None,
-        last_tick_at=None,
-        created_at=NOON,
-        armed_at=NOON,
-        ended_at=None,
-    )
+    plan = TimerPlan(schedule=schedule, input="Go.", catch_up=catch_up, catch_up_window=window)
+    return replace(make_timer(id=id, plan=plan, tick_at=tick_at), due_at=due_at)

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from powerloop.kernel.timer_edges import cancelled
-from powerloop.kernel.timers import Timer, TimerStatus
-from powerloop.testing.factories import make_agent, make_call, make_send
+from powerloop.kernel.timers import Timer
+from powerloop.testing.factories import make_agent, make_call, make_send, make_timer
 from powerloop.tools import AgentToolbox
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -47,23 +47,5 @@ class FakeWakeups:
 
 
 def made(new) -> Timer:
-    return Timer(
-        id=new.id,
-        session_id=new.session_id,
-        agent=new.agent,
-        owner=new.owner,
-        status=TimerStatus.ARMED,
-        reason="",
-        plan=new.plan,
-        tick_at=SOON,
-        due_at=SOON,
-        asked_at=None,
-        held_at=None,
-        fires=0,
-        skips=0,
-        last_send_id=None,
-        last_tick_at=None,
-        created_at=NOW,
-        armed_at=NOW,
-        ended_at=None,
-    )
+    timer = replace(make_timer(id=new.id, plan=new.plan, tick_at=SOON), owner=new.owner)
+    return replace(timer, session_id=new.session_id, agent=new.agent)
