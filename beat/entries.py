@@ -15,6 +15,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
+from uuid6 import uuid7
+
 from powerloop.kernel.ports.timers import Beats
 
 logger = logging.getLogger("powerloop.beat")
@@ -45,7 +47,7 @@ class Entries:
 
     def __init__(self, scheduler: EntryScheduler) -> None:
         self._scheduler = scheduler
-        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}"
         self._leads = False
 
     async def turn(self, beats: Beats) -> float:
@@ -63,16 +65,27 @@ class Entries:
         self._leads = True
         if not led:
             await self._take_over(beats)
-        before = _counts(schedule)
         delay = 0.0
         for _ in range(_AT_ONCE):
-            delay = await _apart(self._scheduler.tick_entries)
+            delay = await self._tick(beats)
             if delay > 0:
                 break
+        return min(delay, 1.0)
+
+    async def _tick(self, beats: Beats) -> float:
+        """Send one entry that is due, and write that down; how many seconds none is."""
+        schedule = self._scheduler.schedule
+        before = _counts(schedule)
+        try:
+            delay = await _apart(self._scheduler.tick_entries)
+        except Exception:
+            # Celery takes an entry off its heap before it sends it.
+            self._scheduler.forget_heap()
+            raise
         for name, count in _counts(schedule).items():
             if before.get(name) != count:
                 await beats.ran(name, schedule[name].last_run_at, count)
-        return min(delay, 1.0)
+        return delay
 
     async def resign(self, beats: Beats) -> None:
         """Let another one lead at once."""
@@ -82,11 +95,13 @@ class Entries:
     async def _take_over(self, beats: Beats) -> None:
         """Go on where the last leader was."""
         logger.info("leading", extra={"entries": len(self._scheduler.schedule)})
-        for name, (at, count) in (await beats.last_runs()).items():
-            entry = self._scheduler.schedule.get(name)
-            if entry is not None:
-                entry.last_run_at = at
-                entry.total_run_count = count
+        known = await beats.last_runs()
+        for name, entry in self._scheduler.schedule.items():
+            if name in known:
+                entry.last_run_at, entry.total_run_count = known[name]
+            else:
+                # Its first interval begins now, however often beats are started until it is over.
+                await beats.ran(name, entry.last_run_at, entry.total_run_count)
         self._scheduler.forget_heap()
 
 

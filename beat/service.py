@@ -140,7 +140,7 @@ class BeatService:
     def _upkeep(self) -> Upkeep:
         settings = self._settings
         policy = UpkeepPolicy(sends=settings.keep_sends, timers=settings.keep_timers)
-        return Upkeep(self._store.retention, self._store.sessions, SystemClock(), policy)
+        return Upkeep(self._store.retention, SystemClock(), policy)
 
 
 async def _repeat(turn: Callable[[], Awaitable[float]]) -> None:

@@ -132,6 +132,7 @@ def _asker(ports: Ports, store: Store, canceller: Canceller) -> TimerAsker:
     """What asks the hooks of the agents about timers that are due."""
     return TimerAsker(
         timers=store.timers,
+        sessions=store.sessions,
         agents=ports.agents,
         timetable=CronTimetable(),
         dispatcher=ports.dispatcher,

@@ -38,6 +38,7 @@ class LocalTimers:
         timetable = CronTimetable()
         asker = TimerAsker(
             timers=store.timers,
+            sessions=store.sessions,
             agents=agents,
             timetable=timetable,
             dispatcher=dispatcher,
@@ -53,6 +54,8 @@ class LocalTimers:
                 dispatcher=self._asking,
                 clock=clock,
                 tell_end=tell_end,
+                # Another process may have the file open, and other agents.
+                agents=frozenset(agent.name for agent in agents),
             )
         )
         self._running: asyncio.Task[None] | None = None

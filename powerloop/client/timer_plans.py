@@ -10,7 +10,7 @@ from powerloop.kernel.ids import MAX_TIMER_ID_LENGTH
 from powerloop.kernel.queues import MAX_PRIORITY
 from powerloop.kernel.timer_edges import goes_on_after
 from powerloop.kernel.timer_text import check_template
-from powerloop.kernel.timers import MAX_INPUT_LENGTH, CatchUp, Timer, TimerPlan, TimerStatus
+from powerloop.kernel.timers import MAX_INPUT_LENGTH, MAX_PAUSE_AFTER, CatchUp, Timer, TimerPlan, TimerStatus
 from powerloop.timetable import CronTimetable
 
 #: Reads every schedule.
@@ -20,8 +20,6 @@ TIMETABLE: Final = CronTimetable()
 _JUST_NOW: Final = timedelta(minutes=1)
 _MAX_PREVIEW: Final = 1_000
 _MAX_FIRES: Final = 10**9
-#: Sends that are looked at before each tick.
-_MAX_PAUSE_AFTER: Final = 100
 _LONGEST: Final = timedelta(days=3_650)
 _YEARS: Final = (1970, 3_000)
 
@@ -81,7 +79,7 @@ def check_plan(plan: TimerPlan) -> None:
     if plan.schedule.start is not None:
         _check_year("start", plan.schedule.start)
     _check_number("max_fires", plan.max_fires, 1, _MAX_FIRES)
-    _check_number("pause_after", plan.pause_after, 1, _MAX_PAUSE_AFTER)
+    _check_number("pause_after", plan.pause_after, 1, MAX_PAUSE_AFTER)
     _check_number("priority", plan.priority, 0, MAX_PRIORITY)
     if plan.catch_up_window is not None:
         _check_span("catch_up_window", plan.catch_up_window)

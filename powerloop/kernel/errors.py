@@ -311,7 +311,7 @@ class TimerEnded(WrongUse):
         self.status = str(status)
         super().__init__(
             f"the timer {timer_id!r} cannot be {what}: it is {self.status}, or has no further tick.",
-            hint="Schedule a new one, or the same id with replace=True.",
+            hint="Schedule another one, under another id.",
         )
 
 

@@ -17,6 +17,7 @@ from powerloop.kernel.messages import Block, TextBlock
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.ports.timetable import Due, Timetable
 from powerloop.kernel.sends import NewSend
+from powerloop.kernel.sessions import Session
 from powerloop.kernel.timer_edges import cancelled, goes_on_after, moved, paused, postponed, refuse_ended
 from powerloop.kernel.timer_text import render
 from powerloop.kernel.timers import (
@@ -26,6 +27,7 @@ from powerloop.kernel.timers import (
     Overlap,
     Timer,
     TimerPlan,
+    TimerStatus,
 )
 
 
@@ -93,7 +95,7 @@ def judge(
         )
     except Exception as error:  # noqa: BLE001 - it must not stand in the way of others that are due
         # A zone that the data of this machine do not have, for one.
-        return _unfollowable(timer, error)
+        return unfollowable(timer, error)
 
 
 def step(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Block, ...] = ()) -> Step:
@@ -116,6 +118,12 @@ def step(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Blo
         return Step(timer=paused(timer, f"{limit} of its sends in a row have failed"))
     stepped = _tick(timer, due, facts, now, content)
     return replace(stepped, firings=(*missed, *stepped.firings))
+
+
+def asked_agent(timer: Timer, session: Session | None) -> str:
+    """Whose hooks are asked: of a sub-agent that differs from one that workers know, those of that one."""
+    spec = session.origin.spec if session and session.origin else None
+    return str((spec or {}).get("base", timer.agent))
 
 
 def ask(timer: Timer, due: Due, now: datetime) -> Step:
@@ -145,6 +153,12 @@ def _tick(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Bl
     return replace(_fired(timer, tick_at, following, now, content), ends=ends)
 
 
+def stands_as_asked(timer: Timer, asked: Timer) -> bool:
+    """Whether hooks that were asked about the one have answered about the other."""
+    same = (timer.tick_at, timer.plan) == (asked.tick_at, asked.plan)
+    return same and timer.status is TimerStatus.ARMED and timer.asked_at is not None
+
+
 def settle(timer: Timer, answer: TimerAnswer, timetable: Timetable, facts: Facts, now: datetime) -> Step:
     """What becomes of a timer whose hooks have answered about the tick that it stands at."""
     assert timer.tick_at is not None, "hooks are asked about a tick"
@@ -167,9 +181,9 @@ def release(timer: Timer, now: datetime) -> Step:
     """What becomes of a timer whose held tick is held back no longer."""
     assert timer.held_at is not None, "no tick is held back"
     try:
-        return _fired(replace(timer, held_at=None), timer.held_at, timer.tick_at, now)
+        return _beside(timer, _fired(replace(timer, held_at=None), timer.held_at, timer.tick_at, now))
     except Exception as error:  # noqa: BLE001 - as in `judge`
-        return _unfollowable(timer, error)
+        return unfollowable(timer, error)
 
 
 def trigger(timer: Timer, now: datetime) -> Step:
@@ -179,17 +193,21 @@ def trigger(timer: Timer, now: datetime) -> Step:
         TimerEnded: it fires no more.
     """
     refuse_ended(timer, "triggered")
-    stepped = _fired(replace(timer, asked_at=None), now, timer.tick_at, now)
-    if stepped.order is not None:
-        stepped = replace(stepped, order=replace(stepped.order, policy=Policy.ENQUEUE))
-    if stepped.timer.is_live:
-        # Its next tick is due as it was.
-        kept = replace(stepped.timer, tick_at=timer.tick_at, due_at=timer.due_at, asked_at=timer.asked_at)
-        return replace(stepped, timer=kept)
-    return stepped
+    stepped = _beside(timer, _fired(timer, now, timer.tick_at, now))
+    assert stepped.order is not None, "it fires"
+    return replace(stepped, order=replace(stepped.order, policy=Policy.ENQUEUE))
 
 
-def _unfollowable(timer: Timer, error: Exception) -> Step:
+def _beside(timer: Timer, stepped: Step) -> Step:
+    """The step, with the next tick due as it was: it fired beside it."""
+    if not stepped.timer.is_live:
+        return stepped
+    kept = replace(stepped.timer, tick_at=timer.tick_at, due_at=timer.due_at, asked_at=timer.asked_at)
+    return replace(stepped, timer=kept)
+
+
+def unfollowable(timer: Timer, error: Exception) -> Step:
+    """What becomes of a timer that cannot fire: it is paused, so that it stands in nobody's way."""
     return Step(timer=paused(timer, f"its schedule cannot be followed: {error}"))
 
 

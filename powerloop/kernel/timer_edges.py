@@ -44,18 +44,25 @@ def new_timer(new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
 
 
 def replanned(timer: Timer, new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
-    """The timer with another plan: what it has made is still counted, and what is held back still held. One
-    that somebody has paused stays so.
+    """The timer with another plan: what it has made is still counted, and what is held back still held. Where
+    the schedule is the same, so is its next tick. One that somebody has paused stays so.
 
     Raises:
-        ScheduleInvalid: it would never fire.
+        ScheduleInvalid: it would never fire, or only at an instant at which it has fired.
+        TimerEnded: somebody has cancelled it.
     """
-    made = new_timer(new, timetable, now)
+    if timer.status is TimerStatus.CANCELLED:
+        raise TimerEnded(timer.id, timer.status, "planned anew")
     limit = new.plan.max_fires
     if limit is not None and limit <= timer.fires:
         raise ScheduleInvalid(
             f"the timer {timer.id!r} has fired {timer.fires} times already, and max_fires is {limit}."
         )
+    schedule = _same_schedule(timer, new)
+    if schedule is not None and timer.is_live:
+        return replace(timer, plan=replace(new.plan, schedule=schedule))
+    made = new_timer(new, timetable, now)
+    made = _at_tick(made, _not_before(made, timer.last_tick_at, timetable))
     if timer.status is TimerStatus.PAUSED:
         made = replace(made, status=TimerStatus.PAUSED, reason=timer.reason)
     return replace(
@@ -68,6 +75,19 @@ def replanned(timer: Timer, new: NewTimer, timetable: Timetable, now: datetime) 
         last_tick_at=timer.last_tick_at,
         created_at=timer.created_at,
     )
+
+
+def _not_before(timer: Timer, fired_at: datetime | None, timetable: Timetable) -> datetime:
+    """Its first tick that is later than the last one that fired."""
+    assert timer.tick_at is not None, "it has just been made"
+    if fired_at is None or timer.tick_at > fired_at:
+        return timer.tick_at
+    following = next(timetable.ticks(timer.plan.schedule, fired_at), None)
+    if following is None:
+        raise ScheduleInvalid(
+            f"the timer {timer.id!r} has fired at {fired_at.isoformat()} already, and names no later instant."
+        )
+    return following
 
 
 def told_again(earlier: Timer, new: NewTimer, timetable: Timetable, now: datetime) -> Timer:
@@ -88,15 +108,22 @@ def told_again(earlier: Timer, new: NewTimer, timetable: Timetable, now: datetim
 
 def same_plan(timer: Timer, new: NewTimer) -> bool:
     """Whether the timer does what the new one would: told again, it is the same."""
-    schedule = timer.plan.schedule
-    asked = new.plan.schedule
-    if asked.after is not None:
+    schedule = _same_schedule(timer, new)
+    same = schedule is not None and replace(new.plan, schedule=schedule) == timer.plan
+    return same and (timer.session_id, timer.agent) == (new.session_id, new.agent)
+
+
+def _same_schedule(timer: Timer, new: NewTimer) -> Schedule | None:
+    """The schedule of the timer, if the new one says the same, but for the instant at which it is told.
+
+    A span from now on that is to replace another one is a new one: from now on.
+    """
+    schedule, asked = timer.plan.schedule, new.plan.schedule
+    if asked.after is not None and not new.replace:
         asked = replace(asked, after=None, at=schedule.at)
     if asked.every is not None and asked.start is None:
         asked = replace(asked, start=schedule.start)
-    same = replace(new.plan, schedule=asked) == timer.plan
-    whose = (timer.session_id, timer.agent) == (new.session_id, new.agent)
-    return same and whose
+    return schedule if asked == schedule else None
 
 
 def postponed_by(timer: Timer, by: timedelta | None, until: datetime | None, now: datetime) -> Timer:

@@ -1,7 +1,7 @@
 """Timers: durable wake-ups of a session, once, every so often or by cron. Their states, and what they say."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +10,8 @@ from powerloop.kernel.jsontypes import JSONObject
 
 #: The longest input of a timer, in characters.
 MAX_INPUT_LENGTH: Final = 100_000
+#: The most failures in a row that a timer may wait for; so many sends are looked at before a tick.
+MAX_PAUSE_AFTER: Final = 100
 
 
 class TimerStatus(StrEnum):
@@ -246,3 +248,12 @@ DISARMED: Final = "made disarmed"
 
 #: What the ids of messages begin with that have hooks asked about a timer.
 TIMER_MESSAGE: Final = "timer:"
+
+#: How long the hooks of a tick are waited for before it is asked about again: so long at first, and longer
+#: once it has been due for a while.
+ASKED_AGAIN: Final = timedelta(seconds=30)
+ASKED_LONG: Final = timedelta(minutes=10)
+A_WHILE: Final = timedelta(minutes=5)
+
+#: Before any tick: no beat has ever been away.
+EVER: Final = datetime(1, 1, 1, tzinfo=UTC)

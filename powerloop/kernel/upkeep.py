@@ -11,9 +11,8 @@ from functools import partial
 from typing import Final
 
 from powerloop.kernel.clock import Clock
-from powerloop.kernel.errors import SessionBusy, SessionNotFound, StoreUnavailable
+from powerloop.kernel.errors import StoreUnavailable
 from powerloop.kernel.ports.retention import Retention
-from powerloop.kernel.ports.store import Sessions
 
 logger = logging.getLogger("powerloop.upkeep")
 
@@ -41,9 +40,8 @@ class UpkeepPolicy:
 class Upkeep:
     """Keeps house, once a minute."""
 
-    def __init__(self, retention: Retention, sessions: Sessions, clock: Clock, policy: UpkeepPolicy) -> None:
+    def __init__(self, retention: Retention, clock: Clock, policy: UpkeepPolicy) -> None:
         self._retention = retention
-        self._sessions = sessions
         self._clock = clock
         self._policy = policy
 
@@ -87,11 +85,11 @@ class Upkeep:
 
     async def _forget_sessions(self, age: timedelta) -> int:
         total = 0
-        for session_id in await self._retention.sessions_at_rest(age, _LIMIT):
-            try:
-                await self._sessions.delete(session_id)
-            except (SessionBusy, SessionNotFound):
-                # Somebody has sent to it, or another one was faster.
-                continue
-            total += 1
+        for _ in range(_BATCHES):
+            found = await self._retention.sessions_at_rest(age, _LIMIT)
+            for session_id in found.ids:
+                total += await self._retention.forget_session(session_id, age)
+            if found.is_last:
+                break
+            await self._clock.sleep(_PAUSE_S)
         return total

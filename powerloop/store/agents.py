@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from operator import itemgetter
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from powerloop.kernel.jsontypes import clean_text
@@ -32,7 +32,8 @@ class SqlAgents:
             added.on_conflict_do_update(
                 index_elements=[table.c.name],
                 set_={
-                    name: added.excluded[name] for name in ("model", "policy", "asks_timers", "announced_at")
+                    **{name: added.excluded[name] for name in ("model", "policy", "announced_at")},
+                    "asks_timers": or_(table.c.asks_timers, added.excluded["asks_timers"]),
                 },
             )
         )

@@ -24,7 +24,8 @@ class SqlBeats:
 
     async def alive(self, patience: timedelta) -> datetime:
         first = self._insert(beats).values(name=BEATS, alive_at=now(), back_at=now(), leader="")
-        was_away = beats.c.alive_at < after(-patience)
+        # A clock that was set back must not have every tick be missed until it has caught up.
+        was_away = or_(beats.c.alive_at < after(-patience), beats.c.back_at > now())
         told = first.on_conflict_do_update(
             index_elements=[beats.c.name],
             set_={"alive_at": now(), "back_at": case((was_away, now()), else_=beats.c.back_at)},

@@ -60,7 +60,7 @@ async def _cancel_known(database: Database, send_id: SendId, reason: str, actor:
         if not send.status.is_final and send.cancel is None:
             asked = update(sends).where(sends.c.id == send_id)
             await run(asked.values(early or cancel_row(reason, actor, now())))
-        return await _end(run, session, send)
+        return await end(run, session, send)
 
 
 async def _forget(run: Run, send_id: SendId) -> dict[str, object] | None:
@@ -72,8 +72,8 @@ async def _forget(run: Run, send_id: SendId) -> dict[str, object] | None:
     return None
 
 
-async def _end(run: Run, session: Session, send: Send) -> Cancellation:
-    """What the request comes to, in the state that the send is in."""
+async def end(run: Run, session: Session, send: Send) -> Cancellation:
+    """What the request that is written comes to, in the state that the send is in. Its session is locked."""
     effect, ready = CancelEffect.REQUESTED, None
     match send.status:
         case SendStatus.QUEUED if send.started_at is None:

@@ -181,7 +181,8 @@ def _has_metadata(metadata: str, wanted: str) -> bool:
 def _prepare_postgres(connection: DBAPIConnection, *_: object) -> None:
     cursor = connection.cursor()
     # So that instants come in UTC, whatever the server's own time zone.
-    cursor.execute("SET TIME ZONE 'UTC'")
+    # A process that is frozen in the middle of a transaction must not keep its locks for as long as it is.
+    cursor.execute("SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '60s'")
     cursor.close()
     # The driver picks a type by a number's size, and the server plans a statement anew for each pick.
     driver: Any = connection

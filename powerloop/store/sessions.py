@@ -99,7 +99,7 @@ class SqlSessions:
     async def close(self, session_id: SessionId) -> Session:
         closed = update(sessions).values(status=SessionStatus.CLOSED.value, updated_at=now())
         async with self._database.transaction() as run:
-            ids = await _locked(run, session_id)
+            ids = await lock_with_bound(run, session_id)
             await run(closed.where(sessions.c.id.in_(ids), sessions.c.status == SessionStatus.OPEN.value))
             await cancel_timers(run, ids)
         return await self._get(session_id)
@@ -123,7 +123,7 @@ class SqlSessions:
 
     async def delete(self, session_id: SessionId) -> None:
         async with self._database.transaction() as run:
-            doomed = await _locked(run, session_id)
+            doomed = await lock_with_bound(run, session_id)
             if not doomed:
                 raise SessionNotFound(session_id)
             # What they started while we waited for their locks is found now. Idle ones start no more.
@@ -165,7 +165,7 @@ def _is(session_id: SessionId) -> ColumnElement[bool]:
     return sessions.c.id == session_name(session_id)
 
 
-async def _locked(run: Run, session_id: SessionId) -> Sequence[SessionId]:
+async def lock_with_bound(run: Run, session_id: SessionId) -> Sequence[SessionId]:
     """The ids of the session, and of those that are bound to it, all locked."""
     locked = _with_bound(session_id).with_for_update(of=sessions, key_share=True)
     return [row["id"] for row in await run(locked)]

@@ -4,17 +4,23 @@ A beat locks a timer with its session, and passes over those that somebody has l
 while it holds hundreds of them, and of any number of beats each tick is fired by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
 
 from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.crash_points import CrashPoint, passing
-from powerloop.kernel.firing import Facts, judge, made_by, release
+from powerloop.kernel.firing import (
+    Facts,
+    asked_agent,
+    judge,
+    made_by,
+    release,
+)
 from powerloop.kernel.firing import settle as settled
 from powerloop.kernel.firing import trigger as triggered
 from powerloop.kernel.hooks.timers import TimerAnswer
@@ -23,24 +29,35 @@ from powerloop.kernel.ports.timers import Fired
 from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.sends import Send, SendStatus
 from powerloop.kernel.sessions import Session, SessionStatus
-from powerloop.kernel.timers import Timer, TimerStatus
+from powerloop.kernel.timers import A_WHILE, ASKED_AGAIN, ASKED_LONG, EVER, Timer, TimerStatus
 from powerloop.store.beats import BEATS
 from powerloop.store.columns import now
 from powerloop.store.database import Row, Run
 from powerloop.store.lateness import ago
 from powerloop.store.rows import session_of
 from powerloop.store.schema import agents, beats, sends, sessions, timer_firings, timers, tool_calls
-from powerloop.store.timer_rows import timer_of
+from powerloop.store.timer_rows import readable_timer
 from powerloop.store.timer_writing import Made, write_steps
 
-#: How long the hooks of a tick are waited for before it is asked about again.
-_ASKING: Final = timedelta(seconds=30)
-#: Before any tick: no beat has ever been away.
-_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+#: A timer and its session; `None`: each tick has a fresh one.
+Pair: TypeAlias = tuple[Timer, Session | None]
+
+
+class Present(NamedTuple):
+    """The present, by the database's clock."""
+
+    at: datetime
+    #: When beats came back the last time that all were away.
+    back_at: datetime
+
 
 # As the conditions of the partial indexes say it.
 _ARMED: Final = timers.c.status == literal(TimerStatus.ARMED.value, literal_execute=True)
-_UNASKED: Final = or_(timers.c.asked_at.is_(None), timers.c.asked_at < ago(_ASKING))
+_UNASKED: Final = or_(
+    timers.c.asked_at.is_(None),
+    and_(timers.c.asked_at < ago(ASKED_AGAIN), timers.c.due_at > ago(A_WHILE)),
+    timers.c.asked_at < ago(ASKED_LONG),
+)
 _DUE: Final = and_(_ARMED, timers.c.due_at.is_not(None), timers.c.due_at <= ago(timedelta(0)), _UNASKED)
 _LAST_IS_OPEN: Final = (
     select(sends.c.id)
@@ -56,32 +73,29 @@ _ASLEEP: Final = and_(
 )
 
 
-async def fire_due(run: Run, timetable: Timetable, limit: int) -> Fired:
+async def fire_due(run: Run, timetable: Timetable, limit: int, only: Collection[str] | None) -> Fired:
     """As `Timers.fire`."""
-    due = await _locked(run, _DUE, timers.c.due_at, limit)
-    held = await _locked(run, _RELEASED, timers.c.held_at, limit)
+    theirs = true() if only is None else timers.c.agent.in_(only)
+    due = await _locked(run, and_(_DUE, theirs), timers.c.due_at, limit)
+    held = await _locked(run, and_(_RELEASED, theirs), timers.c.held_at, limit)
     is_full = max(len(due), len(held)) >= limit
     at, back_at = await _clock(run)
     fired = Fired()
     if due or held:
         passing(CrashPoint.BEFORE_FIRE)
-        # What is held back has its turn before what is due of the same timer.
-        made = [Made(release(timer, at), session) for timer, session in held]
-        done = {timer.id for timer, _ in held}
-        due = [pair for pair in due if pair[0].id not in done]
-        made += await _judged(run, due, timetable, at, back_at)
+        made = await _judged(run, due, held, timetable, Present(at, back_at))
         written = await write_steps(run, made, at)
         asked = tuple(one.stepped.timer for one in made if one.stepped.timer.asked_at == at)
         fired = Fired(ready=written.ready, ended=written.ended, asked=asked, count=len(written.made))
         passing(CrashPoint.DURING_FIRE)
-    return await _looking_ahead(run, fired, at, is_full=is_full)
+    return await _looking_ahead(run, fired, at, theirs, is_full=is_full)
 
 
 async def trigger(run: Run, timer: Timer, session: Session | None) -> tuple[Timer, Send, bool]:
     """Fire the timer beside its schedule; both rows are locked. Errors as `Timers.trigger`."""
     at, _ = await _clock(run)
     stepped = triggered(timer, at)
-    written = await write_steps(run, [Made(stepped, session)], at)
+    written = await write_steps(run, [Made(timer, stepped, session)], at)
     [send] = written.made
     return made_by(stepped, send.id).timer, send, bool(written.ready)
 
@@ -93,43 +107,47 @@ async def settle(
     at, _ = await _clock(run)
     facts = await _facts(run, [(timer, session)])
     stepped = settled(timer, answer, timetable, facts[timer.id], at)
-    written = await write_steps(run, [Made(stepped, session)], at)
+    written = await write_steps(run, [Made(timer, stepped, session)], at)
     return Fired(ready=written.ready, ended=written.ended, count=len(written.made))
 
 
 async def _locked(
     run: Run, condition: ColumnElement[bool], order: ColumnElement[Any], limit: int
-) -> list[tuple[Timer, Session | None]]:
+) -> list[Pair]:
     """The timers of which that is so, each with its session, both locked; those first that come first."""
     with_session = select(timers, *_SESSION).join(sessions, sessions.c.id == timers.c.session_id)
     found = with_session.where(condition).order_by(order).limit(limit)
     rows = await run(found.with_for_update(of=(timers, sessions), key_share=True, skip_locked=True))
-    pairs: list[tuple[Timer, Session | None]] = [(timer_of(row), _session_of(row)) for row in rows]
+    pairs: list[tuple[Timer | None, Session | None]] = [
+        (readable_timer(row), _session_of(row)) for row in rows
+    ]
     fresh = select(timers).where(condition, timers.c.session_id.is_(None)).order_by(order).limit(limit)
     rows = await run(fresh.with_for_update(of=timers, key_share=True, skip_locked=True))
-    return [*pairs, *((timer_of(row), None) for row in rows)]
+    pairs += [(readable_timer(row), None) for row in rows]
+    return [(timer, session) for timer, session in pairs if timer is not None]
 
 
 async def _judged(
-    run: Run,
-    due: Sequence[tuple[Timer, Session | None]],
-    timetable: Timetable,
-    at: datetime,
-    back_at: datetime,
+    run: Run, due: Sequence[Pair], held: Sequence[Pair], timetable: Timetable, present: Present
 ) -> list[Made]:
-    """What becomes of the timers that are due."""
-    if not due:
-        return []
+    """What becomes of the timers that are due, and of those whose held tick has its turn.
+
+    What is held back has its turn before what is due of the same timer.
+    """
     asking = {row["name"] for row in await run(select(agents.c.name).where(agents.c.asks_timers))}
-    facts = await _facts(run, due)
-    made = []
+    facts = await _facts(run, [*due, *held])
+    released = [(timer, session) for timer, session in held if not facts[timer.id].is_open]
+    made = [Made(timer, release(timer, present.at), session) for timer, session in released]
+    done = {timer.id for timer, _ in released}
     for timer, session in due:
-        asks = timer.agent in asking
-        made.append(Made(judge(timer, timetable, facts[timer.id], at, back_at, asks=asks), session))
+        if timer.id not in done:
+            asks = asked_agent(timer, session) in asking
+            stepped = judge(timer, timetable, facts[timer.id], present.at, present.back_at, asks=asks)
+            made.append(Made(timer, stepped, session))
     return made
 
 
-async def _facts(run: Run, due: Sequence[tuple[Timer, Session | None]]) -> dict[TimerId, Facts]:
+async def _facts(run: Run, due: Sequence[Pair]) -> dict[TimerId, Facts]:
     last = [timer.last_send_id for timer, _ in due if timer.last_send_id is not None]
     statuses: dict[SendId, SendStatus] = {}
     if last:
@@ -162,12 +180,14 @@ async def _clock(run: Run) -> tuple[datetime, datetime]:
     """The present, and when beats came back the last time that all were away."""
     back = select(beats.c.back_at).where(beats.c.name == BEATS).scalar_subquery()
     row = (await run(select(now().label("now"), back.label("back_at"))))[0]
-    return row["now"], row["back_at"] or _EVER
+    return row["now"], row["back_at"] or EVER
 
 
-async def _looking_ahead(run: Run, fired: Fired, at: datetime, *, is_full: bool) -> Fired:
+async def _looking_ahead(
+    run: Run, fired: Fired, at: datetime, theirs: ColumnElement[bool], *, is_full: bool
+) -> Fired:
     """The same, with how long there is nothing to do."""
-    due = select(func.min(timers.c.due_at)).where(_ARMED, _UNASKED, timers.c.due_at.is_not(None))
+    due = select(func.min(timers.c.due_at)).where(_ARMED, _UNASKED, timers.c.due_at.is_not(None), theirs)
     wakes = select(func.min(tool_calls.c.wakes_at)).where(_ASLEEP)
     query = select(due.scalar_subquery().label("due"), wakes.scalar_subquery().label("wakes"))
     row = (await run(query))[0]

@@ -1,10 +1,12 @@
 """Rows of timers and firings to nouns, and back; a timer as it is to be written."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
 from powerloop.kernel.errors import InvalidInput
 from powerloop.kernel.ids import MAX_TIMER_ID_LENGTH, TimerId
 from powerloop.kernel.jsontypes import clean_text
@@ -24,6 +26,8 @@ from powerloop.kernel.timers import (
 from powerloop.store.database import Row
 from powerloop.store.encoding import cleaned, decode
 
+logger = logging.getLogger("powerloop.timers")
+
 
 def checked_timer(new: NewTimer) -> NewTimer:
     """The timer, cleaned.
@@ -33,6 +37,10 @@ def checked_timer(new: NewTimer) -> NewTimer:
     """
     if not 1 <= len(new.id) <= MAX_TIMER_ID_LENGTH:
         raise InvalidInput(f"a timer's id has 1 to {MAX_TIMER_ID_LENGTH} characters, not {len(new.id)}.")
+    if new.session_id is None and not 1 <= len(new.agent) <= MAX_AGENT_NAME_LENGTH:
+        raise InvalidInput(
+            f"an agent's name has 1 to {MAX_AGENT_NAME_LENGTH} characters, not {len(new.agent)}."
+        )
     plan, schedule = new.plan, new.plan.schedule
     in_utc = replace(
         schedule, at=_in_utc(schedule.at), start=_in_utc(schedule.start), end=_in_utc(schedule.end)
@@ -44,6 +52,15 @@ def checked_timer(new: NewTimer) -> NewTimer:
 def timer_name(timer_id: TimerId) -> TimerId:
     """The id as it stands in the database."""
     return TimerId(clean_text(timer_id))
+
+
+def readable_timer(row: Row) -> Timer | None:
+    """The timer of a row of `timers`; `None`: a later release wrote it, whose beats will fire it."""
+    try:
+        return timer_of(row)
+    except (ValueError, KeyError, TypeError):
+        logger.exception("timer not read", extra={"timer_id": row["id"]})
+        return None
 
 
 def timer_of(row: Row) -> Timer:

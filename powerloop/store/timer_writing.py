@@ -12,20 +12,21 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from uuid6 import uuid7
 
 from powerloop.kernel.accepting import accepted_send
-from powerloop.kernel.firing import Order, Step, made_by, ordered
+from powerloop.kernel.errors import InvalidInput
+from powerloop.kernel.firing import Order, Step, made_by, ordered, unfollowable
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.policies import Policy
-from powerloop.kernel.sends import Send, SendStatus
+from powerloop.kernel.sends import CancelEffect, Cancellation, Send
 from powerloop.kernel.sessions import NewSession, Session, new_session
 from powerloop.kernel.timers import Timer
 from powerloop.store.acceptance import SENDS
+from powerloop.store.cancelling import end
 from powerloop.store.columns import now
 from powerloop.store.database import Run
 from powerloop.store.inputs import checked_send, checked_session
 from powerloop.store.portable.acceptance import new_send_row
 from powerloop.store.portable.locking import lock_session
-from powerloop.store.readiness import readied
-from powerloop.store.rows import cancel_row, send_of
+from powerloop.store.rows import cancel_row, send_of, session_of
 from powerloop.store.schema import sends, sessions, timer_firings, timers
 from powerloop.store.timer_rows import firing_row, state_row
 
@@ -42,6 +43,8 @@ _COUNTED: Final = (
 class Made:
     """A step of a timer, and the session that it wakes."""
 
+    #: The timer before it.
+    timer: Timer
     stepped: Step
     #: As it stands, locked; `None`: each tick has a fresh one.
     session: Session | None
@@ -61,23 +64,22 @@ class Written:
 
 async def write_steps(run: Run, steps: Sequence[Made], at: datetime) -> Written:
     """Write the steps of timers that are locked with their sessions, at most one of each timer; `at`: the
-    present."""
+    present. One that makes no sense after all pauses its timer, and stands in the way of no other."""
     known = await _known(run, steps)
+    steps, cut = await _end_those_before(run, steps)
     batch = _Batch(at)
-    # What they ask to end has its turn before what they make.
-    cut = [await _ask_to_end(run, one.stepped) for one in steps if one.stepped.ends is not None]
     done = [_with_send(one, known, batch) for one in steps]
     await batch.write(run)
-    await _write_timers(run, [stepped.timer for stepped in done])
+    if done:
+        await _write_timers(run, [stepped.timer for stepped in done])
     await _write_firings(run, done)
     made = [stepped.timer.last_send_id for stepped in done if stepped.order is not None]
     told = batch.made | {send.id: send for send in known.values()}
     heads = [send for send in batch.made.values() if send.dispatched_at is not None]
-    asked = [send for send in cut if send is not None]
     return Written(
         made=tuple(told[send_id] for send_id in made if send_id is not None),
-        ready=(*heads, *(send for send in asked if send.status is SendStatus.QUEUED and send.dispatched_at)),
-        ended=tuple(send for send in asked if send.status is SendStatus.RUNNING),
+        ready=(*heads, *(one.ready for one in cut if one.ready)),
+        ended=tuple(one.send for one in cut if one.send and one.effect is not CancelEffect.ENDED),
     )
 
 
@@ -95,27 +97,27 @@ class _Batch:
 
     def add(self, session: Session | None, timer: Timer, order: Order) -> SendId:
         """Take a send in; its id."""
-        stands = self.sessions.get(session.id, session) if session else self._freshly(timer, order)
+        stands = self.sessions.get(session.id, session) if session else self._fresh(timer, order)
+        new = checked_send(ordered(order, stands.id, SendId(str(uuid7()))))
         position, is_head = stands.accepted + 1, stands.pending == 0
         steering = stands.steering + (order.policy is Policy.STEER and not is_head)
-        if session is not None:
-            self.sessions[session.id] = replace(stands, accepted=position, steering=steering)
-        new = checked_send(ordered(order, stands.id, SendId(str(uuid7()))))
+        row = new_send_row(new, order.policy, position, is_head=is_head)
         spec = stands.origin.spec if stands.origin else None
         self.made[new.id] = accepted_send(
             new, order.policy, position, self.at, agent=stands.agent, spec=spec, is_head=is_head
         )
         dispatched_at = self.at if is_head else None
-        row = new_send_row(new, order.policy, position, is_head=is_head)
         self.rows.append({**row, "created_at": self.at, "dispatched_at": dispatched_at})
+        if session is None:
+            self.fresh.append(_session_row(stands))
+        else:
+            self.sessions[session.id] = replace(stands, accepted=position, steering=steering)
         return new.id
 
-    def _freshly(self, timer: Timer, order: Order) -> Session:
+    def _fresh(self, timer: Timer, order: Order) -> Session:
         """A session that is yet to be written, before its first send."""
         new = NewSession(id=SessionId(str(uuid7())), agent=timer.agent, metadata=dict(order.metadata))
-        session = new_session(checked_session(new), self.at)
-        self.fresh.append(_session_row(session))
-        return session
+        return new_session(checked_session(new), self.at)
 
     async def write(self, run: Run) -> None:
         """Write the rows."""
@@ -135,8 +137,12 @@ def _with_send(one: Made, known: dict[tuple[SessionId, str], Send], batch: _Batc
         return stepped
     # A timer that was planned anew may come to a tick that has fired.
     earlier = known.get((one.session.id, stepped.order.key)) if one.session else None
-    send_id = earlier.id if earlier else batch.add(one.session, stepped.timer, stepped.order)
-    return made_by(stepped, send_id)
+    if earlier is not None:
+        return made_by(stepped, earlier.id)
+    try:
+        return made_by(stepped, batch.add(one.session, stepped.timer, stepped.order))
+    except InvalidInput as error:
+        return unfollowable(one.timer, error)
 
 
 async def _known(run: Run, steps: Iterable[Made]) -> dict[tuple[SessionId, str], Send]:
@@ -149,21 +155,41 @@ async def _known(run: Run, steps: Iterable[Made]) -> dict[tuple[SessionId, str],
     return {(row["session_id"], row["idempotency_key"]): send_of(row) for row in rows}
 
 
-async def _ask_to_end(run: Run, stepped: Step) -> Send | None:
-    """Ask for the end of the send before, if it has not ended; as it stands then."""
-    assert stepped.ends is not None
-    rows = await run(SENDS.where(sends.c.id == stepped.ends))
-    if not rows or await lock_session(run, rows[0]["session_id"]) is None:
-        return None
+async def _end_those_before(run: Run, steps: Sequence[Made]) -> tuple[Sequence[Made], Sequence[Cancellation]]:
+    """Ask for the end of the sends that steps ask for: it has its turn before what they make.
+
+    Returns:
+        The steps, with their sessions as they stand then, and what each request came to. Those whose send is
+        in a session that somebody has locked are left out: their timers are due the next time, too.
+    """
+    cut: list[Cancellation] = []
+    taken: list[Made] = []
+    for one in steps:
+        if one.stepped.ends is None:
+            taken.append(one)
+            continue
+        in_its_session = select(sends.c.session_id).where(sends.c.id == one.stepped.ends).scalar_subquery()
+        its = select(sessions).where(sessions.c.id == in_its_session)
+        locked = await run(its.with_for_update(key_share=True, skip_locked=True))
+        if not locked:
+            continue
+        cancellation = await _ask_to_end(run, session_of(locked[0]), one.stepped)
+        if cancellation is not None:
+            cut.append(cancellation)
+        session = one.session and await lock_session(run, one.session.id)
+        taken.append(replace(one, session=session))
+    return taken, cut
+
+
+async def _ask_to_end(run: Run, session: Session, stepped: Step) -> Cancellation | None:
+    """Ask for the end of the send before; what that came to, `None` if it is not there any more."""
+    assert stepped.ends is not None, "a send is to end"
     its = update(sends).where(sends.c.id == stepped.ends, sends.c.ended_at.is_(None))
     reason = f"the timer {stepped.timer.id} fired again"
     unasked = its.where(sends.c.cancel_requested_at.is_(None))
     await run(unasked.values(cancel_row(reason, "", now())))
-    # Its transcript is to be closed, which takes a worker. One behind others has its turn, and ends then.
-    started = its.where(sends.c.status != SendStatus.RUNNING.value, sends.c.dispatched_at.is_not(None))
-    await run(started.values(readied()))
-    rows = await run(SENDS.where(sends.c.id == stepped.ends, sends.c.ended_at.is_(None)))
-    return send_of(rows[0]) if rows else None
+    rows = await run(SENDS.where(sends.c.id == stepped.ends))
+    return await end(run, session, send_of(rows[0])) if rows else None
 
 
 async def _write_timers(run: Run, changed: Sequence[Timer]) -> None:

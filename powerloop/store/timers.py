@@ -1,10 +1,10 @@
 """Timers: made, found and steered, on any database. How they fire is beside this, in `timer_firing`.
 
 Whatever changes a timer has the row of its session locked, if it has a session, and then its own. A beat
-takes both at once, and passes over those that are locked: nobody waits for a beat.
+takes both at once, and passes over those that are locked: it waits for nobody while it holds hundreds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -18,6 +18,7 @@ from powerloop.kernel.errors import (
     TimerNotFound,
     TimerQuotaReached,
 )
+from powerloop.kernel.firing import stands_as_asked
 from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SessionId, TimerId
 from powerloop.kernel.jsontypes import clean_text
@@ -40,7 +41,15 @@ from powerloop.store.inputs import session_name
 from powerloop.store.portable.locking import lock_session
 from powerloop.store.schema import agents, timer_firings, timers
 from powerloop.store.timer_firing import fire_due, settle, trigger
-from powerloop.store.timer_rows import checked_timer, firing_of, plan_row, timer_name, timer_of, timer_row
+from powerloop.store.timer_rows import (
+    checked_timer,
+    firing_of,
+    plan_row,
+    readable_timer,
+    timer_name,
+    timer_of,
+    timer_row,
+)
 
 NamedT = TypeVar("NamedT", NewTimer, Timer)
 
@@ -89,7 +98,8 @@ class SqlTimers:
         if before is not None:
             edge = select(timers.c.created_at, timers.c.id).where(timers.c.id == timer_name(before))
             query = query.where(tuple_(timers.c.created_at, timers.c.id) < edge.scalar_subquery())
-        return [timer_of(row) for row in await self._database.read(query.limit(max(limit, 0)))]
+        rows = await self._database.read(query.limit(max(limit, 0)))
+        return [timer for timer in map(readable_timer, rows) if timer is not None]
 
     async def firings(self, timer_id: TimerId, *, limit: int = 100) -> Sequence[Firing]:
         its = select(timer_firings).where(timer_firings.c.timer_id == timer_name(timer_id))
@@ -117,19 +127,17 @@ class SqlTimers:
                 raise SessionClosed(session.id)
             return await trigger(run, timer, session)
 
-    async def fire(self, timetable: Timetable, limit: int) -> Fired:
+    async def fire(self, timetable: Timetable, limit: int, *, agents: Collection[str] | None = None) -> Fired:
         async with self._database.transaction() as run:
-            return await fire_due(run, timetable, limit)
+            return await fire_due(run, timetable, limit, agents)
 
-    async def settle(
-        self, timer_id: TimerId, tick_at: datetime, answer: TimerAnswer, timetable: Timetable
-    ) -> Fired:
+    async def settle(self, asked: Timer, answer: TimerAnswer, timetable: Timetable) -> Fired:
         async with self._database.transaction() as run:
             try:
-                timer, session = await lock_timer(run, timer_id)
+                timer, session = await lock_timer(run, asked.id)
             except TimerNotFound:
                 return Fired()
-            if timer.asked_at is None or timer.tick_at != tick_at:
+            if not stands_as_asked(timer, asked):
                 return Fired()
             return await settle(run, timer, session, answer, timetable)
 

@@ -169,7 +169,9 @@ class TimerFiring:
     #: The name of the session's agent.
     agent: str
     timer_id: str
-    #: When it was to fire.
+    #: The instant of the tick, by its schedule.
+    tick_at: datetime
+    #: When it was to fire: later by its jitter, or as it was postponed.
     due_at: datetime
     #: The input of the send that it makes, as hooks before this one left it.
     content: tuple[Block, ...]

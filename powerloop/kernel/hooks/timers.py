@@ -26,6 +26,9 @@ class Fire:
     content: tuple[Block, ...]
 
 
+#: The most that a hook may postpone a tick by.
+LONGEST: Final = timedelta(days=3_650)
+
 #: What hooks make of a tick; a `Veto` drops it.
 TimerAnswer: TypeAlias = Fire | Veto | Postpone | CancelTimer
 
@@ -54,8 +57,8 @@ def _content(value: TimerAnswer, firing: TimerFiring) -> tuple[Block, ...]:
 
 def _decided(_on_time: TimerAnswer, decision: object) -> TimerAnswer:
     match decision:
-        case Postpone(by=by) if by <= timedelta(0):
-            raise ValueError("a timer is postponed by more than nothing.")
+        case Postpone(by=by) if not timedelta(0) < by <= LONGEST:
+            raise ValueError(f"a timer is postponed by more than nothing, and {LONGEST.days} days at most.")
         case Postpone() | CancelTimer():
             return decision
         case _:

@@ -200,7 +200,8 @@ class AnnouncedAgent:
     model: str
     #: The policy of its sessions that were given none.
     policy: Policy = Policy.ENQUEUE
-    #: Whether hooks of it are asked when a timer of it is due.
+    #: Whether hooks of it are asked when a timer of it is due. Once a worker has said so it stays: to ask an
+    #: agent that has none costs little, and a guard must not be passed over while releases overlap.
     asks_timers: bool = False
 
     @classmethod

@@ -1,6 +1,6 @@
 """Timers, as those who make them and the beats that fire them see them. One call is one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -131,26 +131,32 @@ class Timers(Protocol):
         """
         ...
 
-    async def fire(self, timetable: Timetable, limit: int) -> Fired:
+    async def fire(self, timetable: Timetable, limit: int, *, agents: Collection[str] | None = None) -> Fired:
         """Fire what is due: each tick makes its send, and moves its timer on, in this one transaction.
 
         Any number of processes may call it at once. A timer that another one has locked, or whose session is
         being written to, is passed over; the next call finds it. Of one timer, one tick is fired at a time.
 
         A tick of an agent with timer hooks makes no send: it is marked as asked about, and returned; `settle`
-        fires it. If that has not come after half a minute, it is returned again.
+        fires it. If that has not come after half a minute, it is returned again; after some minutes, every
+        ten.
 
         Args:
             timetable: Reads the schedules.
-            limit: The most timers that are looked at.
+            limit: The most timers of each kind that are looked at: due or held back, with a session or not.
+            agents: Only those of these agents; `None`: of any.
         """
         ...
 
-    async def settle(
-        self, timer_id: TimerId, tick_at: datetime, answer: TimerAnswer, timetable: Timetable
-    ) -> Fired:
-        """Do with a tick what hooks have made of it. One that is not asked about, or not any more, is left
-        alone."""
+    async def settle(self, asked: Timer, answer: TimerAnswer, timetable: Timetable) -> Fired:
+        """Do with a tick what hooks have made of it.
+
+        Args:
+            asked: The timer as it was when they were asked. If it stands at another tick by now, has another
+                plan, or is not asked about, nothing is done.
+            answer: What they said.
+            timetable: Reads the schedule.
+        """
         ...
 
 

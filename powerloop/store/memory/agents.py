@@ -1,6 +1,7 @@
 """The directory of announced agents, in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.policies import Policy
@@ -15,7 +16,10 @@ class MemoryAgents:
         self._state = state
 
     async def announce(self, agents: Sequence[AnnouncedAgent]) -> None:
-        self._state.agents.update((clean_text(agent.name), agent) for agent in agents)
+        for agent in agents:
+            earlier = self._state.agents.get(clean_text(agent.name))
+            asks = agent.asks_timers or (earlier is not None and earlier.asks_timers)
+            self._state.agents[clean_text(agent.name)] = replace(agent, asks_timers=asks)
 
     async def names(self) -> frozenset[str]:
         return frozenset(self._state.agents)

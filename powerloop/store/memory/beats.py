@@ -15,10 +15,11 @@ class MemoryBeats:
 
     async def alive(self, patience: timedelta) -> datetime:
         now, alive_at = self._state.clock.now(), self._state.alive_at
-        if self._state.back_at is None or alive_at is None or alive_at < now - patience:
-            self._state.back_at = now
+        back_at = self._state.back_at
+        if back_at is None or alive_at is None or alive_at < now - patience or back_at > now:
+            back_at = self._state.back_at = now
         self._state.alive_at = now
-        return self._state.back_at
+        return back_at
 
     async def silence(self) -> timedelta | None:
         alive_at = self._state.alive_at

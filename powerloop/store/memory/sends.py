@@ -1,7 +1,6 @@
 """The queue of each session, in memory."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.jsontypes import JSONObject, clean_text
@@ -17,7 +16,8 @@ from powerloop.kernel.sends import (
 from powerloop.store.inputs import checked_send, checked_send_id, send_name, session_name
 from powerloop.store.matching import has_metadata
 from powerloop.store.memory.acceptance import accept_in
-from powerloop.store.memory.children import bound_to, tell_parent
+from powerloop.store.memory.cancelling import cancel
+from powerloop.store.memory.children import bound_to
 from powerloop.store.memory.state import State
 
 
@@ -71,39 +71,10 @@ class MemorySends:
         if send is None:
             self._state.early_cancels.setdefault(send_id, request)
             return Cancellation(send_id=send_id, effect=CancelEffect.REMEMBERED, send=None)
-        early = self._state.early_cancels.pop(send_id, None)
-        if send.status.is_final:
-            return Cancellation(send_id=send.id, effect=CancelEffect.ENDED, send=send)
-        send = self._state.sends[send.id] = replace(send, cancel=send.cancel or early or request)
-        if send.started_at is None:
-            return self._cancelled(send)
-        return self._requested(send)
+        return cancel(self._state, send, request)
 
     async def bound_to(self, send_id: SendId) -> Sequence[Send]:
         return bound_to(self._state, send_id)
-
-    def _cancelled(self, send: Send) -> Cancellation:
-        """End a send that has not started."""
-        send = self._state.sends[send.id] = replace(
-            send, status=SendStatus.CANCELLED, ended_at=self._state.clock.now()
-        )
-        session = self._state.sessions[send.session_id]
-        was_head = session.finished == send.position - 1
-        ready = self._state.advance(session) if was_head else None
-        return Cancellation(
-            send_id=send.id,
-            effect=CancelEffect.CANCELLED,
-            send=send,
-            ready=ready,
-            parent=tell_parent(self._state, send),
-        )
-
-    def _requested(self, send: Send) -> Cancellation:
-        """Have a send that has started ended by a worker."""
-        if send.status is SendStatus.RUNNING:
-            return Cancellation(send_id=send.id, effect=CancelEffect.REQUESTED, send=send)
-        ready = self._state.make_ready(send, status=SendStatus.QUEUED, owner=None)
-        return Cancellation(send_id=send.id, effect=CancelEffect.REQUESTED, send=ready, ready=ready)
 
 
 def _age(send: Send) -> tuple[object, ...]:

@@ -66,7 +66,7 @@ class MemorySessions:
         return session
 
     async def close(self, session_id: SessionId) -> Session:
-        for session in self._with_bound(session_id):
+        for session in self.with_bound(session_id):
             if session.status is SessionStatus.OPEN:
                 now = self._state.clock.now()
                 self._state.sessions[session.id] = replace(
@@ -94,7 +94,7 @@ class MemorySessions:
         return Resumed(session=session, ready=head if waits else None)
 
     async def delete(self, session_id: SessionId) -> None:
-        doomed = self._with_bound(session_id)
+        doomed = self.with_bound(session_id)
         if busy := [session for session in doomed if session.pending]:
             raise SessionBusy(busy[0].id)
         for session in doomed:
@@ -106,7 +106,7 @@ class MemorySessions:
         log = self._state.messages.get(session_name(session_id), [])
         return [message for message in log if message.seq > after][: max(limit, 0)]
 
-    def _with_bound(self, session_id: SessionId) -> Sequence[Session]:
+    def with_bound(self, session_id: SessionId) -> Sequence[Session]:
         """The session, and those of sub-agents that are bound to it."""
         found = [self._get(session_id)]
         for session in found:

@@ -1,31 +1,48 @@
 """Firing timers, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import takewhile
-from typing import Final
+from operator import itemgetter
 
 from uuid6 import uuid7
 
 from powerloop.kernel.calls import CallStatus
-from powerloop.kernel.firing import Facts, Order, Step, judge, made_by, ordered, release, settle
+from powerloop.kernel.errors import InvalidInput
+from powerloop.kernel.firing import (
+    Facts,
+    Order,
+    Step,
+    asked_agent,
+    judge,
+    made_by,
+    ordered,
+    release,
+    settle,
+    unfollowable,
+)
 from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SendId, SessionId
 from powerloop.kernel.ports.timers import Fired
 from powerloop.kernel.ports.timetable import Timetable
-from powerloop.kernel.sends import CancelRequest, Send, SendStatus
+from powerloop.kernel.sends import CancelEffect, CancelRequest, Send, SendStatus
 from powerloop.kernel.sessions import NewSession, SessionStatus
-from powerloop.kernel.timers import Firing, FiringOutcome, Timer, TimerStatus
+from powerloop.kernel.timers import (
+    A_WHILE,
+    ASKED_AGAIN,
+    ASKED_LONG,
+    EVER,
+    Firing,
+    FiringOutcome,
+    Timer,
+    TimerStatus,
+)
 from powerloop.store.inputs import checked_send, checked_session
 from powerloop.store.memory.acceptance import accept_in
+from powerloop.store.memory.cancelling import cancel
 from powerloop.store.memory.sessions import add_session
 from powerloop.store.memory.state import State
-
-#: How long the hooks of a tick are waited for before it is asked about again.
-_ASKING: Final = timedelta(seconds=30)
-#: Before any tick: no beat has ever been away.
-_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,37 +60,44 @@ class MemoryFiring:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def fire(self, timetable: Timetable, limit: int) -> Fired:
+    def fire(self, timetable: Timetable, limit: int, agents: Collection[str] | None) -> Fired:
         """As `Timers.fire`."""
         now = self._state.clock.now()
-        held = [timer for timer in self._armed() if timer.held_at and not self._is_open(timer)][:limit]
-        due = [timer for timer in self._due(now) if timer not in held][:limit]
+        held = [one for one in self._armed(agents) if one.held_at and not self._is_open(one)][:limit]
+        due = [timer for timer in self._due(now, agents) if timer not in held][:limit]
         asked: list[Timer] = []
         # What is held back has its turn before what is due of the same timer.
-        done = [self.carry_out(release(timer, now)) for timer in held]
+        done = [self.carry_out(timer, release(timer, now)) for timer in held]
         for timer in due:
             stepped = self._judged(timer, timetable, now)
-            done.append(self.carry_out(stepped))
+            done.append(self.carry_out(timer, stepped))
             if stepped.timer.asked_at == now:
                 asked.append(stepped.timer)
         fired = _summed(done, tuple(asked))
-        return self._looking_ahead(fired, is_full=len(due) >= limit or len(held) >= limit)
+        return self._looking_ahead(fired, agents, is_full=len(due) >= limit or len(held) >= limit)
 
     def settle(self, timer: Timer, answer: TimerAnswer, timetable: Timetable) -> Fired:
         """As `Timers.settle`, of a timer that is asked about."""
         now = self._state.clock.now()
         stepped = settle(timer, answer, timetable, self._facts(timer), now)
-        return _summed([self.carry_out(stepped)], ())
+        return _summed([self.carry_out(timer, stepped)], ())
 
-    def carry_out(self, stepped: Step) -> Done:
-        """Write what the step says."""
+    def carry_out(self, timer: Timer, stepped: Step) -> Done:
+        """Write what the step of the timer says; one that makes no sense after all pauses it."""
         ready: list[Send] = []
         ended: list[Send] = []
-        if stepped.ends and (cut := self._ask_to_end(stepped)):
-            (ended if cut.status is SendStatus.RUNNING else ready).append(cut)
+        if stepped.ends and (before := self._state.sends.get(stepped.ends)):
+            now = self._state.clock.now()
+            request = CancelRequest(reason=f"the timer {timer.id} fired again", actor="", at=now)
+            cut = cancel(self._state, before, request)
+            ready += [cut.ready] if cut.ready else []
+            ended += [cut.send] if cut.send and cut.effect is not CancelEffect.ENDED else []
         send_id = None
         if stepped.order:
-            send, is_head = self._accept(stepped.timer, stepped.order)
+            try:
+                send, is_head = self._accept(stepped.timer, stepped.order)
+            except InvalidInput as error:
+                return self.carry_out(timer, unfollowable(timer, error))
             send_id = send.id
             stepped = made_by(stepped, send.id)
             if is_head:
@@ -83,19 +107,29 @@ class MemoryFiring:
         its.update((firing.tick_at, firing) for firing in stepped.firings)
         return Done(send_id=send_id, ready=tuple(ready), ended=tuple(ended))
 
-    def _armed(self) -> Sequence[Timer]:
-        return [one for one in self._state.timers.values() if one.status is TimerStatus.ARMED]
+    def _armed(self, agents: Collection[str] | None) -> Iterator[Timer]:
+        for one in list(self._state.timers.values()):
+            if one.status is TimerStatus.ARMED and (agents is None or one.agent in agents):
+                yield one
 
-    def _due(self, now: datetime) -> Sequence[Timer]:
-        unasked = (one for one in self._armed() if one.asked_at is None or one.asked_at < now - _ASKING)
-        due = ((one.due_at, one) for one in unasked if one.due_at is not None and one.due_at <= now)
-        return [timer for _, timer in sorted(due, key=lambda pair: (pair[0], pair[1].id))]
+    def _unasked(self, now: datetime, agents: Collection[str] | None) -> Iterator[tuple[datetime, Timer]]:
+        for one in self._armed(agents):
+            if one.due_at is None:
+                continue
+            patience = ASKED_AGAIN if one.due_at > now - A_WHILE else ASKED_LONG
+            if one.asked_at is None or one.asked_at < now - patience:
+                yield one.due_at, one
+
+    def _due(self, now: datetime, agents: Collection[str] | None) -> Sequence[Timer]:
+        due = [(due_at, one.id, one) for due_at, one in self._unasked(now, agents) if due_at <= now]
+        return [timer for _, _, timer in sorted(due, key=itemgetter(0, 1))]
 
     def _judged(self, timer: Timer, timetable: Timetable, now: datetime) -> Step:
         facts = self._facts(timer)
-        agent = self._state.agents.get(timer.agent)
+        session = self._state.sessions.get(timer.session_id) if timer.session_id else None
+        agent = self._state.agents.get(asked_agent(timer, session))
         asks = agent is not None and agent.asks_timers
-        return judge(timer, timetable, facts, now, self._state.back_at or _EVER, asks=asks)
+        return judge(timer, timetable, facts, now, self._state.back_at or EVER, asks=asks)
 
     def _facts(self, timer: Timer) -> Facts:
         session = self._state.sessions.get(timer.session_id) if timer.session_id else None
@@ -130,25 +164,9 @@ class MemoryFiring:
         new = NewSession(id=SessionId(str(uuid7())), agent=timer.agent, metadata=dict(order.metadata))
         return add_session(self._state, checked_session(new)).id
 
-    def _ask_to_end(self, stepped: Step) -> Send | None:
-        """Ask for the end of the send before; it, if a worker is to hear of it."""
-        assert stepped.ends is not None
-        send = self._state.sends.get(stepped.ends)
-        if send is None or send.status.is_final:
-            return None
-        reason = f"the timer {stepped.timer.id} fired again"
-        request = CancelRequest(reason=reason, actor="", at=self._state.clock.now())
-        send = self._state.sends[send.id] = replace(send, cancel=send.cancel or request)
-        if send.status is SendStatus.RUNNING:
-            return send
-        if send.dispatched_at is None:
-            return None
-        return self._state.make_ready(send, status=SendStatus.QUEUED, owner=None)
-
-    def _looking_ahead(self, fired: Fired, *, is_full: bool) -> Fired:
+    def _looking_ahead(self, fired: Fired, agents: Collection[str] | None, *, is_full: bool) -> Fired:
         now = self._state.clock.now()
-        unasked = (one for one in self._armed() if one.asked_at is None or one.asked_at < now - _ASKING)
-        due = min((one.due_at for one in unasked if one.due_at is not None), default=None)
+        due = min((due_at for due_at, _ in self._unasked(now, agents)), default=None)
         wakes = min(
             (
                 call.wakes_at

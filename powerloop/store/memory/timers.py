@@ -1,6 +1,6 @@
 """Timers, in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -11,7 +11,7 @@ from powerloop.kernel.errors import (
     TimerNotFound,
     TimerQuotaReached,
 )
-from powerloop.kernel.firing import trigger
+from powerloop.kernel.firing import stands_as_asked, trigger
 from powerloop.kernel.hooks.timers import TimerAnswer
 from powerloop.kernel.ids import SessionId, TimerId
 from powerloop.kernel.jsontypes import clean_text
@@ -102,20 +102,18 @@ class MemoryTimers:
 
     async def trigger(self, timer_id: TimerId) -> tuple[Timer, Send, bool]:
         self._refuse_closed(timer_id)
-        stepped = trigger(self._get(timer_id), self._state.clock.now())
-        done = self._firing.carry_out(stepped)
+        timer = self._get(timer_id)
+        done = self._firing.carry_out(timer, trigger(timer, self._state.clock.now()))
         send = self._state.sends[done.send_id] if done.send_id else None
         assert send is not None, "a timer that fires makes a send"
         return self._get(timer_id), send, bool(done.ready)
 
-    async def fire(self, timetable: Timetable, limit: int) -> Fired:
-        return self._firing.fire(timetable, limit)
+    async def fire(self, timetable: Timetable, limit: int, *, agents: Collection[str] | None = None) -> Fired:
+        return self._firing.fire(timetable, limit, agents)
 
-    async def settle(
-        self, timer_id: TimerId, tick_at: datetime, answer: TimerAnswer, timetable: Timetable
-    ) -> Fired:
-        timer = self._state.timers.get(timer_name(timer_id))
-        if timer is None or timer.asked_at is None or timer.tick_at != tick_at:
+    async def settle(self, asked: Timer, answer: TimerAnswer, timetable: Timetable) -> Fired:
+        timer = self._state.timers.get(asked.id)
+        if timer is None or not stands_as_asked(timer, asked):
             return Fired()
         return self._firing.settle(timer, answer, timetable)
 

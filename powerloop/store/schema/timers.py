@@ -12,6 +12,7 @@ from sqlalchemy import (
     text,
 )
 
+from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
 from powerloop.kernel.ids import MAX_TIMER_ID_LENGTH
 from powerloop.kernel.timers import FiringOutcome, TimerOwner, TimerStatus
 from powerloop.store.columns import Instant, StoredJson
@@ -44,6 +45,7 @@ timers = Table(
     Column("armed_at", Instant, nullable=False),
     Column("ended_at", Instant),
     short("id", MAX_TIMER_ID_LENGTH),
+    short("agent", MAX_AGENT_NAME_LENGTH),
     one_of("status", TimerStatus),
     one_of("owner", TimerOwner),
     counts("fires", "skips"),

@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from powerloop.kernel.calls import CallStatus
-from powerloop.kernel.hooks.decisions import CancelTimer, Postpone, Veto
-from powerloop.kernel.hooks.timers import Fire
-from powerloop.kernel.messages import TextBlock, text_of
+from powerloop.kernel.errors import ScheduleInvalid
+from powerloop.kernel.messages import text_of
 from powerloop.kernel.ports.journal import Ending
-from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.sends import SendError, SendStatus
 from powerloop.kernel.suspension import NewSleep, Suspension
 from powerloop.kernel.timers import CatchUp, Schedule, TimerStatus
@@ -138,11 +136,18 @@ async def test_ticks_that_pass_before_a_postponed_one_fires_are_dropped(desk):
     assert now < after.tick_at <= now + SECOND
 
 
-async def test_a_tick_whose_send_is_there_already_makes_no_other(desk):
+async def test_a_tick_whose_send_is_there_already_makes_no_other(desk, eventually):
     session = await desk.session()
     timer = await made(desk, session, timer_id="again")
     (send,) = (await fire(desk)).ready
     again = new_timer(session, plan("other"), timer_id="again", replace=True)
+    with pytest.raises(ScheduleInvalid, match="has fired"):
+        await desk.store.timers.create(again, TIMETABLE)
+
+    async def forgotten():
+        return await desk.store.retention.forget_timers(timedelta(0), 10)
+
+    await eventually(forgotten, "nothing is known of it any more")
     await desk.store.timers.create(again, TIMETABLE)
     fired = await fire(desk)
     assert fired.ready == ()
@@ -219,48 +224,12 @@ async def test_a_timer_that_is_triggered_fires_beside_its_schedule(desk):
     assert (changed.status, is_head, other.id != send.id) == (TimerStatus.DONE, False, True)
 
 
-async def asked(desk):
-    """A timer whose hooks are to be asked."""
-    await desk.store.agents.announce([AnnouncedAgent(name="support", model="m", asks_timers=True)])
-    timer = await made(desk, await desk.session(), plan(schedule=hourly()))
-    fired = await fire(desk)
-    assert (fired.count, [one.id for one in fired.asked]) == (0, [timer.id])
-    assert (await fire(desk)).asked == ()
-    return timer
-
-
-async def test_a_tick_whose_hooks_say_so_fires_with_another_input(desk):
-    timer = await asked(desk)
-    answer = Fire((TextBlock(text="changed"),))
-    fired = await desk.store.timers.settle(timer.id, PAST, answer, TIMETABLE)
-    (send,) = fired.ready
-    assert text_of(send.content) == "changed"
-    assert (await desk.store.timers.settle(timer.id, PAST, answer, TIMETABLE)).count == 0
-    assert (await desk.store.timers.find(timer.id)).tick_at == PAST + HOUR
-
-
-async def test_a_tick_that_is_vetoed_makes_no_send(desk):
-    timer = await asked(desk)
-    await desk.store.timers.settle(timer.id, PAST, Veto("not today"), TIMETABLE)
-    (firing,) = await desk.store.timers.firings(timer.id)
-    assert (firing.outcome, firing.detail) == ("vetoed", "not today")
-    assert (await desk.store.timers.find(timer.id)).tick_at == PAST + HOUR
-
-
-async def test_a_tick_that_is_postponed_is_asked_about_again_then(desk):
-    timer = await asked(desk)
-    await desk.store.timers.settle(timer.id, PAST, Postpone(HOUR), TIMETABLE)
-    later = await desk.store.timers.find(timer.id)
-    assert (later.tick_at, later.due_at > datetime.now(UTC)) == (PAST, True)
-    await due_again(desk, timer)
-    assert len((await fire(desk)).asked) == 1
-
-
-async def test_hooks_may_cancel_a_timer(desk):
-    timer = await asked(desk)
-    await desk.store.timers.settle(timer.id, PAST, CancelTimer("over"), TIMETABLE)
-    found = await desk.store.timers.find(timer.id)
-    assert (found.status, found.reason) == (TimerStatus.CANCELLED, "over")
+async def test_only_the_timers_of_some_agents_are_fired_where_that_is_asked_for(desk):
+    mine = await made(desk, agent="mine")
+    await made(desk, agent="yours")
+    fired = await desk.store.timers.fire(TIMETABLE, 10, agents={"mine"})
+    assert [send.metadata["timer_id"] for send in fired.ready] == [mine.id]
+    assert (fired.more, (await fire(desk)).count) == (False, 1)
 
 
 class Broken(CronTimetable):

@@ -65,6 +65,24 @@ async def test_a_tick_that_was_held_back_fires_as_itself_when_the_send_before_ha
     assert (found.status, found.held_at) == (TimerStatus.DONE, None)
 
 
+async def test_a_tick_that_is_released_leaves_the_next_one_as_it_was_postponed(desk):
+    _, timer, claim = await running(desk, Overlap.BUFFER_ONE)
+    await fire(desk)
+    later = await desk.store.timers.postpone(timer.id, by=HOUR, until=None)
+    await desk.store.journal.finish(claim.fence, desk.completed())
+    assert (await fire(desk)).count == 1
+    found = await desk.store.timers.find(timer.id)
+    assert (found.tick_at, found.due_at, found.held_at) == (later.tick_at, later.due_at, None)
+
+
+async def test_a_tick_that_is_held_back_waits_for_a_triggered_send_too(desk):
+    _, timer, claim = await running(desk, Overlap.BUFFER_ONE)
+    await fire(desk)
+    await desk.store.timers.trigger(timer.id)
+    await desk.store.journal.finish(claim.fence, desk.completed())
+    assert (await fire(desk)).count == 0
+
+
 async def test_a_timer_whose_end_has_come_still_fires_the_tick_that_is_held_back(desk):
     session = await desk.session()
     schedule = hourly(end=PAST + HOUR)
@@ -101,6 +119,32 @@ async def test_by_cancel_other_a_send_that_waits_gets_a_worker_to_end_it(desk):
     assert [one.id for one in fired.ready] == [send.id]
     first, _ = await sends_of(desk, session)
     assert (first.status, first.cancel is not None) == (SendStatus.QUEUED, True)
+
+
+async def test_by_cancel_other_a_send_that_has_not_started_is_cancelled_at_once(desk):
+    session = await desk.session()
+    blocker = (await desk.accept(session)).send
+    await desk.claimed(blocker)
+    await made(desk, session, plan(schedule=hourly(), overlap=Overlap.CANCEL_OTHER))
+    for _ in range(3):
+        await fire(desk)
+    assert [send.status for send in await sends_of(desk, session)] == [
+        "running",
+        "cancelled",
+        "cancelled",
+        "queued",
+    ]
+
+
+async def test_by_cancel_other_the_new_send_is_the_head_where_the_one_before_was_and_had_not_started(desk):
+    session = await desk.session()
+    await made(desk, session, plan(schedule=hourly(), overlap=Overlap.CANCEL_OTHER))
+    await fire(desk)
+    fired = await fire(desk)
+    first, second = await sends_of(desk, session)
+    assert first.status is SendStatus.CANCELLED
+    assert [send.id for send in fired.ready] == [second.id]
+    assert (await desk.claimed(second)).send.id == second.id
 
 
 async def test_by_steer_the_send_becomes_part_of_the_one_that_runs(desk):

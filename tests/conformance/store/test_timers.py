@@ -95,6 +95,52 @@ async def test_an_id_that_is_taken_is_refused_or_planned_anew(desk):
     assert (changed.plan.input, changed.fires, changed.created_at) == ("other", 1, first.created_at)
 
 
+async def test_another_text_leaves_the_next_tick_and_the_phase_as_they_were(desk):
+    session = await desk.session()
+    every = plan(schedule=Schedule(every=HOUR))
+    first = await desk.store.timers.create(new_timer(session, every, timer_id="t"), TIMETABLE)
+    late = await desk.store.timers.postpone(first.id, by=HOUR, until=None)
+    again = new_timer(session, replace(every, input="other"), timer_id="t", replace=True)
+    changed = await desk.store.timers.create(again, TIMETABLE)
+    assert (changed.tick_at, changed.due_at, changed.plan.schedule) == (
+        late.tick_at,
+        late.due_at,
+        late.plan.schedule,
+    )
+
+
+async def test_another_span_from_now_replaces_the_one_before(desk):
+    new = new_timer(await desk.session(), plan(schedule=Schedule(after=HOUR)), replace=True)
+    first = await desk.store.timers.create(new, TIMETABLE)
+    later = replace(new, plan=plan(schedule=Schedule(after=HOUR * 5)))
+    changed = await desk.store.timers.create(later, TIMETABLE)
+    assert changed.tick_at - first.tick_at >= HOUR * 4
+
+
+async def test_a_timer_that_was_cancelled_is_not_planned_anew(desk):
+    new = new_timer(await desk.session(), plan(schedule=hourly()), replace=True)
+    timer = await desk.store.timers.create(new, TIMETABLE)
+    await desk.store.timers.cancel(timer.id, "never again")
+    for text in ("wake up", "other"):
+        again = replace(new, plan=plan(text, hourly()))
+        with pytest.raises(TimerEnded):
+            await desk.store.timers.create(again, TIMETABLE)
+
+
+async def test_an_id_of_another_session_is_refused(desk):
+    new = new_timer(await desk.session(), plan(schedule=hourly()), replace=True)
+    await desk.store.timers.create(new, TIMETABLE)
+    other = await desk.session()
+    with pytest.raises(TimerExists, match="another session"):
+        await desk.store.timers.create(replace(new, session_id=other.id), TIMETABLE)
+
+
+@pytest.mark.parametrize("agent", ["", "x" * 101])
+async def test_an_agent_without_a_proper_name_has_no_timers(desk, agent):
+    with pytest.raises(InvalidInput):
+        await made(desk, agent=agent)
+
+
 async def test_what_a_timer_wakes_must_be_there_and_open(desk):
     with pytest.raises(SessionNotFound):
         await desk.store.timers.create(

@@ -90,3 +90,24 @@ async def test_a_leader_that_could_not_ask_reads_anew_when_it_can(beats, monkeyp
             await entries.turn(beats)
     await entries.turn(beats)
     assert scheduler.forgotten == 2
+
+
+async def test_the_first_interval_of_an_entry_goes_on_through_restarts(beats):
+    await Entries(Scheduler()).turn(beats)
+    assert await beats.last_runs() == {"nightly": (NOW, 0)}
+
+
+async def test_an_entry_that_could_not_be_sent_is_looked_at_anew(beats):
+    scheduler = Scheduler()
+
+    def refused() -> float:
+        raise ConnectionError("no broker")
+
+    scheduler.tick_entries = refused
+    with pytest.raises(ConnectionError):
+        await Entries(scheduler).turn(beats)
+    assert scheduler.forgotten == 2
+
+
+def test_two_beats_of_one_host_and_process_number_are_two():
+    assert Entries(Scheduler())._holder != Entries(Scheduler())._holder

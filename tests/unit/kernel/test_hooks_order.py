@@ -38,6 +38,7 @@ FIRING = TimerFiring(
     session_id=SessionId("session-1"),
     agent="support",
     timer_id="timer-1",
+    tick_at=BEGINNING,
     due_at=BEGINNING,
     content=(TextBlock(text="Wake up."),),
 )

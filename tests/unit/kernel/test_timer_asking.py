@@ -42,6 +42,7 @@ class Desk:
         self.published = []
         self.asker = TimerAsker(
             timers=self.store.timers,
+            sessions=self.store.sessions,
             agents=AgentRegistry([Agent(name="support", model="scripted:echo", hooks=[self.hook], deps="d")]),
             timetable=CronTimetable(),
             dispatcher=self,
@@ -80,7 +81,8 @@ async def test_a_hook_is_told_what_is_due_and_what_it_would_say():
     desk, before = await asked(None)
     (context,) = desk.hook.told
     assert (context.session_id, context.agent, context.timer_id) == ("s", "support", "t")
-    assert (context.due_at, text_of(context.content)) == (before.tick_at, "tick 1")
+    assert (context.tick_at, context.due_at) == (before.tick_at, before.due_at)
+    assert text_of(context.content) == "tick 1"
     assert (context.metadata, context.deps) == ({"customer": 42}, "d")
     (send,) = await desk.store.sends.list()
     assert desk.published == [send.id]
@@ -111,6 +113,7 @@ async def test_an_agent_that_is_not_known_here_is_left_to_others(caplog):
     timer = await desk.begin()
     strangers = TimerAsker(
         timers=desk.store.timers,
+        sessions=desk.store.sessions,
         agents=AgentRegistry([Agent(name="other", model="scripted:echo")]),
         timetable=CronTimetable(),
         dispatcher=desk,
@@ -119,6 +122,12 @@ async def test_an_agent_that_is_not_known_here_is_left_to_others(caplog):
     await strangers.ask(timer.id)
     assert "no such agent here" in caplog.text
     assert (await desk.timer()).asked_at is not None
+
+
+async def test_a_hook_that_postpones_beyond_all_measure_is_passed_over(caplog):
+    desk, _ = await asked(Postpone(timedelta(days=4_000_000)))
+    assert len(await desk.store.sends.list()) == 1
+    assert "hook failed" in caplog.text
 
 
 async def test_a_database_that_is_away_is_told_of(monkeypatch, caplog):

@@ -14,6 +14,7 @@ from powerloop.kernel.ids import CallId, SendId, SessionId, TimerId, WorkerId
 from powerloop.kernel.messages import TextBlock, user_message
 from powerloop.kernel.ports.journal import ModelCommit
 from powerloop.kernel.ports.store import AnnouncedAgent
+from powerloop.kernel.ports.timers import Fired
 from powerloop.kernel.sends import NewSend
 from powerloop.kernel.sessions import NewSession
 from powerloop.kernel.suspension import NewSleep, Suspension
@@ -77,10 +78,8 @@ async def test_it_sleeps_until_the_next_tick_and_a_second_at_most(bench):
 
 async def test_a_tick_fires_at_its_time_whatever_the_loop_did_before(bench):
     timer = await bench.timer(schedule=Schedule(every=timedelta(seconds=2.5)))
-    running = asyncio.create_task(bench.loop.run())
     while bench.clock.seconds < 8:
-        await asyncio.sleep(0)
-    running.cancel()
+        await bench.clock.sleep(await bench.loop.look())
     firings = await bench.store.timers.firings(timer.id)
     assert [(one.at - one.tick_at).total_seconds() for one in firings] == [0.0, 0.0, 0.0]
 
@@ -158,7 +157,7 @@ async def test_hooks_are_asked_elsewhere_and_again_after_half_a_minute(bench):
 async def test_a_database_that_is_away_is_waited_for_and_told_of_once(bench, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
 
-    async def away(*_):
+    async def away(*_, **__):
         raise StoreUnavailable("nobody there")
 
     with monkeypatch.context() as patch:
@@ -169,8 +168,53 @@ async def test_a_database_that_is_away_is_waited_for_and_told_of_once(bench, mon
     assert told == ["timers not fired", "firing timers again"]
 
 
+async def test_a_silent_broker_holds_no_timer_up(bench, monkeypatch):
+    silence = asyncio.Event()
+
+    async def silent(activations):
+        await silence.wait()
+        bench.published += activations
+        return True
+
+    monkeypatch.setattr(bench, "publish", silent)
+    for number in range(3):
+        await bench.timer(f"timer-{number}", schedule=Schedule(after=timedelta(seconds=number)))
+    for seconds in range(4):
+        bench.clock.seconds = seconds
+        await bench.loop.look()
+    assert len(await bench.store.sends.list()) == 3
+    assert bench.published == []
+    silence.set()
+    await bench.loop.look()
+    assert len(bench.published) == 3
+
+
+async def test_that_a_beat_runs_is_said_though_a_look_takes_long(bench, monkeypatch):
+    looking = asyncio.Event()
+
+    async def slow(*_, **__):
+        looking.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bench.store.timers, "fire", slow)
+    running = asyncio.create_task(bench.loop.run())
+    await looking.wait()
+    began = bench.store.state.alive_at
+    while bench.store.state.alive_at < began + timedelta(seconds=5):
+        await asyncio.sleep(0)
+    running.cancel()
+
+
+async def test_what_somebody_has_locked_is_looked_at_less_and_less_often(bench, monkeypatch):
+    async def locked(*_, **__):
+        return Fired(more=True)
+
+    monkeypatch.setattr(bench.store.timers, "fire", locked)
+    assert [await bench.loop.turn() for _ in range(8)] == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0]
+
+
 async def test_a_defect_does_not_end_it(bench, monkeypatch, caplog):
-    async def broken(*_):
+    async def broken(*_, **__):
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:

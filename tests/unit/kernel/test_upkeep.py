@@ -20,7 +20,7 @@ class House:
     def __init__(self, **policy) -> None:
         self.clock = StoppedClock()
         self.store = MemoryStore(self.clock)
-        self.upkeep = Upkeep(self.store.retention, self.store.sessions, self.clock, UpkeepPolicy(**policy))
+        self.upkeep = Upkeep(self.store.retention, self.clock, UpkeepPolicy(**policy))
 
     async def session(self, name: str):
         return await self.store.sessions.create(NewSession(id=SessionId(name), agent="a"))

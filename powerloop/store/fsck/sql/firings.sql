@@ -5,7 +5,7 @@ SELECT t.id AS timer, k.id AS send, 'no tick' AS what
   FROM powerloop.sends AS k
   JOIN powerloop.timers AS t ON t.id = k.metadata ->> 'timer_id'
   LEFT JOIN powerloop.timer_firings AS f ON f.send_id = k.id
- WHERE k.idempotency_key >= 'timer:' AND k.idempotency_key < 'timer;' AND f.send_id IS NULL
+ WHERE substr(k.idempotency_key, 1, 6) = 'timer:' AND f.send_id IS NULL
    AND k.created_at >= (SELECT min(o.at) FROM powerloop.timer_firings AS o WHERE o.timer_id = t.id)
 UNION ALL
 SELECT f.timer_id, f.send_id, 'another key'

@@ -2,7 +2,7 @@
 -- tick nothing but the timer's own row does.
 SELECT k.idempotency_key AS tick, count(*) AS sends, min(k.id) AS first, max(k.id) AS last
   FROM powerloop.sends AS k
- WHERE k.idempotency_key >= 'timer:' AND k.idempotency_key < 'timer;'
+ WHERE substr(k.idempotency_key, 1, 6) = 'timer:'
  GROUP BY k.idempotency_key
 HAVING count(*) > 1
  ORDER BY 1

@@ -43,6 +43,7 @@ def _timers(op: Operations, schema: str | None) -> None:
             "timers",
             {
                 "id_length": "length(id) BETWEEN 1 AND 120",
+                "agent_length": "length(agent) BETWEEN 1 AND 100",
                 "status": "status IN ('armed', 'paused', 'done', 'cancelled')",
                 "owner": "owner IN ('producer', 'agent')",
                 "not_negative": "fires >= 0 AND skips >= 0",
