@@ -47,11 +47,12 @@ format: $(STAMP)  ## Format the code and mend what can be mended by machine.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## Measure sends and fan-outs, Celery's no-ops and chords beside them, and the CPU of model calls.
+bench: $(STAMP)  ## Measure sends, fan-outs and timers, Celery's no-ops and chords, and the CPU of model calls.
 	$(BIN)/powerloop bench sends --sessions 50 --sends 500 --workers 2 --json
 	$(BIN)/python tests/benchmarks/celery_noop.py --tasks 500 --workers 2
 	$(BIN)/powerloop bench fanout --leaves 1000 --workers 2 --json
 	$(BIN)/python tests/benchmarks/celery_chord.py --members 1000 --workers 2
+	$(BIN)/powerloop bench timers --due 10000 --beats 2 --json
 	$(BIN)/pytest tests/benchmarks
 
 clean:  ## Remove what was made here, the embedded stack's data included.

@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 
-from powerloop.cli import bench_fanout
-from powerloop.cli.bench_system import AGENT, Used, bench_system, warm_up
+from powerloop.cli import bench_fanout, bench_timers
+from powerloop.cli.bench_system import AGENT, Used, bench_system, percentile_ms, warm_up
 from powerloop.cli.console import AsJson, Console
 from powerloop.client.loop import AsyncPowerLoop
 from powerloop.settings import Settings
@@ -22,6 +21,7 @@ bench = typer.Typer(name="bench", help="Measure what the system costs.", no_args
 def register(app: typer.Typer) -> None:
     """Add the family to the tree."""
     bench_fanout.register(bench)
+    bench_timers.register(bench)
     app.add_typer(bench)
 
 
@@ -83,10 +83,10 @@ async def _measure(settings: Settings, sessions: int, sends: int, workers: int) 
         workers=workers,
         enqueued_per_s=round(sends / (accepted - began), 1),
         completed_per_s=round(sends / (ended - began), 1),
-        accept_p50_ms=_percentile(accepts, 0.5),
-        accept_p99_ms=_percentile(accepts, 0.99),
-        done_p50_ms=_percentile(dones, 0.5),
-        done_p99_ms=_percentile(dones, 0.99),
+        accept_p50_ms=percentile_ms(accepts, 0.5),
+        accept_p99_ms=percentile_ms(accepts, 0.99),
+        done_p50_ms=percentile_ms(dones, 0.5),
+        done_p99_ms=percentile_ms(dones, 0.99),
         cpu_ms_per_send=round(used.cpu_s * 1000 / sends, 2),
         commits_per_send=round(used.commits / sends, 2),
     )
@@ -100,8 +100,3 @@ async def _one(loop: AsyncPowerLoop, session_id: str, gate: asyncio.Semaphore) -
         accepted = time.perf_counter()
     await handle.result(timeout=300)
     return started, accepted, time.perf_counter()
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    """A value of the ordered sequence, in milliseconds."""
-    return round(ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1000, 2)

@@ -1,8 +1,8 @@
-"""The system that ``powerloop bench`` measures, an embedded stack with workers and a beat; what it uses."""
+"""The system that ``powerloop bench`` measures, an embedded stack with workers and beats; what it uses."""
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,9 @@ _TIMEOUT_S: Final = 300
 
 
 @contextmanager
-def bench_system(workers: int) -> Iterator[Settings]:
+def bench_system(workers: int, *, beats: int = 1) -> Iterator[Settings]:
     """A system of its own, so that the processor time of every process can be counted. The model answers at
-    once."""
+    once. Without workers, what is sent stays where it is."""
     with tempfile.TemporaryDirectory(prefix="powerloop-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -42,7 +42,8 @@ def bench_system(workers: int) -> Iterator[Settings]:
             )
             for number in range(1, workers + 1):
                 group.start(worker(number, settings, WorkerOptions(log_level="WARNING"), restart=False))
-            group.start(beat(settings, log_level="WARNING"))
+            for number in range(1, beats + 1):
+                group.start(beat(settings, log_level="WARNING", number=number))
             yield settings
 
 
@@ -60,7 +61,7 @@ async def warm_up(loop: AsyncPowerLoop, workers: int) -> None:
 class Used:
     """What a system has used so far."""
 
-    #: Processor time of all processes: producer, workers, beat, Postgres and Redis.
+    #: Processor time of all processes: producer, workers, beats, Postgres and Redis.
     cpu_s: float
     #: Write transactions in Postgres.
     commits: int
@@ -73,6 +74,11 @@ class Used:
     def since(self, before: "Used") -> "Used":
         """What it has used since then."""
         return Used(cpu_s=self.cpu_s - before.cpu_s, commits=self.commits - before.commits)
+
+
+def percentile_ms(ordered_s: Sequence[float], share: float) -> float:
+    """The value below which that share of the ordered values, in seconds, lies; in milliseconds."""
+    return round(ordered_s[min(int(len(ordered_s) * share), len(ordered_s) - 1)] * 1000, 2)
 
 
 def _cpu_seconds() -> float:
