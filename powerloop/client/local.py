@@ -29,6 +29,7 @@ from powerloop.kernel.queues import SEND_QUEUES, lanes_of
 from powerloop.kernel.sends import Send
 from powerloop.kernel.sweep import Sweeper
 from powerloop.kernel.tool_tasks import HeldTask
+from powerloop.kernel.upkeep import UpkeepPolicy
 from powerloop.llm import ModelCatalog, PriceTable, ProviderSettings, Script, known_prices
 from powerloop.queue.memory import MemoryFeed, MemoryLocks, MemoryNudges, MemorySink
 from powerloop.settings import read_settings
@@ -90,7 +91,7 @@ class LocalBackend:
         self._models = _catalog(scripts, prices)
         self._sweeper = self._new_sweeper(clock)
         self._sweeping: asyncio.Task[None] | None = None
-        self._timers = LocalTimers(self.store, agents, self.dispatcher, clock, self._tell_end)
+        self._timers = self._new_timers(clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         worker = WorkerId(f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}")
         locks, marks = MemoryLocks(), Marks()
@@ -120,6 +121,10 @@ class LocalBackend:
             on_dead=self._on_dead,
             on_held=self._on_held,
         )
+
+    def _new_timers(self, clock: Clock) -> LocalTimers:
+        policy = _upkeep_policy()
+        return LocalTimers(self.store, self._agents, self.dispatcher, clock, self._tell_end, policy)
 
     def _new_sweeper(self, clock: Clock) -> Sweeper:
         recovery = (self.store.recovery, self.store.task_recovery, self.store.workflow_recovery)
@@ -201,6 +206,11 @@ def _catalog(scripts: Mapping[str, Script], prices: PriceTable | None) -> ModelC
 
 def _toolbox(store: Store, clock: Clock) -> AgentToolbox:
     return AgentToolbox(in_place=True, runs=StoredRuns(store), wakeups=StoredWakeups(store.timers, clock))
+
+
+def _upkeep_policy() -> UpkeepPolicy:
+    settings = read_settings(discover=False)
+    return UpkeepPolicy(sends=settings.keep_sends, timers=settings.keep_timers)
 
 
 def _storage(path: str, clock: Clock) -> tuple[Store, Leases]:

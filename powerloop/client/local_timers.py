@@ -13,11 +13,12 @@ from powerloop.kernel.queues import Lane, QueueName
 from powerloop.kernel.sends import Send
 from powerloop.kernel.timer_asking import TimerAsker
 from powerloop.kernel.timer_loop import TimerLoop, TimerPorts
+from powerloop.kernel.upkeep import Upkeep, UpkeepPolicy
 from powerloop.timetable import CronTimetable
 
 
 class LocalTimers:
-    """Fires the timers of a store in this process.
+    """Fires the timers of a store in this process, and removes what is kept no longer.
 
     Args:
         store: Where the timers are.
@@ -25,6 +26,7 @@ class LocalTimers:
         dispatcher: Publishes the sends that timers make.
         clock: What tells how to wait.
         tell_end: Tells whoever runs a send that it is asked to end.
+        policy: How long things are kept.
     """
 
     def __init__(
@@ -34,7 +36,9 @@ class LocalTimers:
         dispatcher: Dispatcher,
         clock: Clock,
         tell_end: Callable[[Send], Awaitable[object]],
+        policy: UpkeepPolicy,
     ) -> None:
+        self._upkeep = Upkeep(store.retention, clock, policy)
         timetable = CronTimetable()
         asker = TimerAsker(
             timers=store.timers,
@@ -58,17 +62,17 @@ class LocalTimers:
                 agents=frozenset(agent.name for agent in agents),
             )
         )
-        self._running: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Fire in the background from now on."""
-        self._running = asyncio.create_task(self._loop.run())
+        """Fire, and keep house, in the background from now on."""
+        self._running = [asyncio.create_task(one) for one in (self._loop.run(), self._upkeep.run())]
 
     async def stop(self) -> None:
         """Fire no more."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._asking.stop()
 
 

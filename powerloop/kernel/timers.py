@@ -215,7 +215,7 @@ class FiringOutcome(StrEnum):
 
     #: It made a send.
     FIRED = "fired"
-    #: It waits for the end of the send before it.
+    #: It waits for the end of the send before it; or it did so when its timer ended.
     HELD = "held"
     #: It made none, as its overlap says.
     SKIPPED = "skipped"

@@ -8,6 +8,7 @@ from powerloop.kernel.calls import CallStatus, Effect
 from powerloop.kernel.ids import CallId, SendId, TaskId, WorkerId
 from powerloop.kernel.messages import TextBlock
 from powerloop.kernel.ports.journal import ResultsCommit
+from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.queues import SEND_QUEUE, Lane, QueueName
 from powerloop.kernel.sends import SendStatus
 from powerloop.kernel.subagents import child_of
@@ -103,7 +104,7 @@ async def test_an_agent_is_announced_or_not(desk, facts_of):
     send = (await desk.accept(await desk.session())).send
     desk.leases.renew(ONE, desk.LONG)
     assert not (await facts_of(send)).agent_announced
-    await desk.store.agents.announce([make_agent(name="support")])
+    await desk.store.agents.announce([AnnouncedAgent.of(make_agent(name="support"))])
     assert (await facts_of(send)).agent_announced
 
 

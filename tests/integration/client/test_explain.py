@@ -20,6 +20,7 @@ from powerloop.kernel.ids import CallId, InteractionId, SendId, SessionId, Worke
 from powerloop.kernel.interactions import InteractionKind, NewInteraction
 from powerloop.kernel.messages import NewMessage, Role, ToolCallBlock
 from powerloop.kernel.ports.journal import ModelCommit
+from powerloop.kernel.ports.store import AnnouncedAgent
 from powerloop.kernel.sends import Claim
 from powerloop.kernel.suspension import Suspension
 from powerloop.kernel.sweep import Sweeper
@@ -50,7 +51,7 @@ class System:
     async def live(self, ttl: timedelta = LONG) -> None:
         """A worker is alive, and knows the agent; or was, where `ttl` is not positive."""
         await asyncio.to_thread(self.leases.renew, WORKER, ttl)
-        await self.store.agents.announce([make_agent(name="support")])
+        await self.store.agents.announce([AnnouncedAgent.of(make_agent(name="support"))])
 
     async def send(self, send_id: str, session_id: str = "s") -> None:
         """A send of this id, whose message is in the broker."""
