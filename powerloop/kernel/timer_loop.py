@@ -26,13 +26,13 @@ logger = logging.getLogger("powerloop.timers")
 #: The longest between two looks, in seconds: a timer that is new and due sooner is seen then.
 MAX_SLEEP_S: Final = 1.0
 #: The shortest, where something due is locked by somebody.
-_MIN_SLEEP_S: Final = 0.02
+_MIN_SLEEP_S: Final = 0.002
 #: How long no beat must have said that it runs for ticks to count as missed.
 AWAY: Final = timedelta(seconds=3)
 #: Timers of one transaction.
 _LIMIT: Final = 500
 #: How often the shortest sleep doubles.
-_DOUBLINGS: Final = 6
+_DOUBLINGS: Final = 9
 #: How long what has fired is waited for to be published.
 _PUBLISHED_WITHIN_S: Final = 0.5
 #: Calls that have slept, of one transaction.
@@ -111,6 +111,7 @@ class TimerLoop:
             await ports.beats.alive(AWAY)
             self._is_heard = True
         fired = await ports.timers.fire(ports.timetable, _LIMIT, agents=ports.agents)
+        since = ports.clock.monotonic()
         if fired.count or fired.asked:
             passing(CrashPoint.AFTER_FIRE)
         await self._publish([*fired.ready, *fired.asked])
@@ -121,7 +122,7 @@ class TimerLoop:
             await ports.tell_end(send)
         if fired.sleeps:
             await self._publish(await ports.recovery.rouse(_ROUSED))
-        return self._until_next(fired)
+        return max(self._until_next(fired) - (ports.clock.monotonic() - since), 0.0)
 
     def _until_next(self, fired: Fired) -> float:
         if fired.count or fired.asked or fired.sleeps:

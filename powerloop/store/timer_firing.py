@@ -66,7 +66,8 @@ _LAST_IS_OPEN: Final = (
     .exists()
 )
 _RELEASED: Final = and_(_ARMED, timers.c.held_at.is_not(None), ~_LAST_IS_OPEN)
-_SESSION: Final = [column.label(f"of_session_{column.name}") for column in sessions.c]
+_NAMES: Final = [(column.name, f"of_session_{column.name}") for column in sessions.c]
+_SESSION: Final = [sessions.c[name].label(label) for name, label in _NAMES]
 _ASLEEP: Final = and_(
     tool_calls.c.status == literal(CallStatus.WAITING.value, literal_execute=True),
     tool_calls.c.wakes_at.is_not(None),
@@ -88,7 +89,7 @@ async def fire_due(run: Run, timetable: Timetable, limit: int, only: Collection[
         asked = tuple(one.stepped.timer for one in made if one.stepped.timer.asked_at == at)
         fired = Fired(ready=written.ready, ended=written.ended, asked=asked, count=len(written.made))
         passing(CrashPoint.DURING_FIRE)
-    return await _looking_ahead(run, fired, at, theirs, is_full=is_full)
+    return await _looking_ahead(run, fired, theirs, is_full=is_full)
 
 
 async def trigger(run: Run, timer: Timer, session: Session | None) -> tuple[Timer, Send, bool]:
@@ -183,14 +184,13 @@ async def _clock(run: Run) -> tuple[datetime, datetime]:
     return row["now"], row["back_at"] or EVER
 
 
-async def _looking_ahead(
-    run: Run, fired: Fired, at: datetime, theirs: ColumnElement[bool], *, is_full: bool
-) -> Fired:
+async def _looking_ahead(run: Run, fired: Fired, theirs: ColumnElement[bool], *, is_full: bool) -> Fired:
     """The same, with how long there is nothing to do."""
     due = select(func.min(timers.c.due_at)).where(_ARMED, _UNASKED, timers.c.due_at.is_not(None), theirs)
     wakes = select(func.min(tool_calls.c.wakes_at)).where(_ASLEEP)
-    query = select(due.scalar_subquery().label("due"), wakes.scalar_subquery().label("wakes"))
-    row = (await run(query))[0]
+    found = (due.scalar_subquery().label("due"), wakes.scalar_subquery().label("wakes"))
+    row = (await run(select(now().label("now"), *found)))[0]
+    at = row["now"]
     ahead = [instant - at for instant in (row["due"], row["wakes"]) if instant is not None]
     is_late = row["due"] is not None and row["due"] <= at
     return replace(
@@ -202,4 +202,4 @@ async def _looking_ahead(
 
 
 def _session_of(row: Row) -> Session:
-    return session_of({column.name: row[f"of_session_{column.name}"] for column in sessions.c})
+    return session_of({name: row[label] for name, label in _NAMES})

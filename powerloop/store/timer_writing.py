@@ -101,13 +101,12 @@ class _Batch:
         new = checked_send(ordered(order, stands.id, SendId(str(uuid7()))))
         position, is_head = stands.accepted + 1, stands.pending == 0
         steering = stands.steering + (order.policy is Policy.STEER and not is_head)
-        row = new_send_row(new, order.policy, position, is_head=is_head)
+        row = new_send_row(new, order.policy, position, is_head=is_head, at=self.at)
         spec = stands.origin.spec if stands.origin else None
         self.made[new.id] = accepted_send(
             new, order.policy, position, self.at, agent=stands.agent, spec=spec, is_head=is_head
         )
-        dispatched_at = self.at if is_head else None
-        self.rows.append({**row, "created_at": self.at, "dispatched_at": dispatched_at})
+        self.rows.append(row)
         if session is None:
             self.fresh.append(_session_row(stands))
         else:

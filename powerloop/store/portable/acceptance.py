@@ -1,5 +1,6 @@
 """Accepting sends on any database."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert
@@ -97,8 +98,12 @@ async def _send(run: Run, send_id: SendId) -> Send:
     return send_of((await run(SENDS.where(sends.c.id == send_id)))[0])
 
 
-def new_send_row(new: NewSend, policy: Policy, position: int, *, is_head: bool) -> dict[str, Any]:
-    """The columns of `sends` that a send fills as it is accepted, but for its lineage."""
+def new_send_row(
+    new: NewSend, policy: Policy, position: int, *, is_head: bool, at: datetime | None = None
+) -> dict[str, Any]:
+    """The columns of `sends` that a send fills as it is accepted, but for its lineage; `at`: when, if that is
+    not what the database's clock says."""
+    instant = at or now()
     return {
         "id": new.id,
         "session_id": new.session_id,
@@ -116,7 +121,7 @@ def new_send_row(new: NewSend, policy: Policy, position: int, *, is_head: bool) 
         "rounds": 0,
         **dict.fromkeys(TOKEN_COLUMNS, 0),
         "output": [],
-        "created_at": now(),
-        "dispatched_at": now() if is_head else None,
+        "created_at": instant,
+        "dispatched_at": instant if is_head else None,
         **({"budget": budget_to_json(new.budget)} if new.budget else {}),
     }

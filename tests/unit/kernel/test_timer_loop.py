@@ -210,7 +210,7 @@ async def test_what_somebody_has_locked_is_looked_at_less_and_less_often(bench, 
         return Fired(more=True)
 
     monkeypatch.setattr(bench.store.timers, "fire", locked)
-    assert [await bench.loop.turn() for _ in range(8)] == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0]
+    assert [await bench.loop.turn() for _ in range(11)] == [0.002 * 2**n for n in range(9)] + [1.0] * 2
 
 
 async def test_a_defect_does_not_end_it(bench, monkeypatch, caplog):
