@@ -163,6 +163,7 @@ async def _end_those_before(run: Run, steps: Sequence[Made]) -> tuple[Sequence[M
     """
     cut: list[Cancellation] = []
     taken: list[Made] = []
+    moved: dict[SessionId, Session | None] = {}
     for one in steps:
         if one.stepped.ends is None:
             taken.append(one)
@@ -175,9 +176,12 @@ async def _end_those_before(run: Run, steps: Sequence[Made]) -> tuple[Sequence[M
         cancellation = await _ask_to_end(run, session_of(locked[0]), one.stepped)
         if cancellation is not None:
             cut.append(cancellation)
-        session = one.session and await lock_session(run, one.session.id)
-        taken.append(replace(one, session=session))
-    return taken, cut
+        taken.append(one)
+        if one.session is not None:
+            moved[one.session.id] = await lock_session(run, one.session.id)
+    # Others may wake the same sessions.
+    stand = ((one, moved.get(one.session.id, one.session) if one.session else None) for one in taken)
+    return [replace(one, session=session) for one, session in stand], cut
 
 
 async def _ask_to_end(run: Run, session: Session, stepped: Step) -> Cancellation | None:

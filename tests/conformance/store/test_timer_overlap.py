@@ -2,7 +2,7 @@
 
 from powerloop.kernel.policies import Policy
 from powerloop.kernel.sends import SendStatus
-from powerloop.kernel.timers import Overlap, TimerStatus
+from powerloop.kernel.timers import Overlap, Schedule, TimerStatus
 from tests.conformance.store.ticking import (
     HOUR,
     PAST,
@@ -144,6 +144,21 @@ async def test_by_cancel_other_the_new_send_is_the_head_where_the_one_before_was
     first, second = await sends_of(desk, session)
     assert first.status is SendStatus.CANCELLED
     assert [send.id for send in fired.ready] == [second.id]
+    assert (await desk.claimed(second)).send.id == second.id
+
+
+async def test_two_timers_of_a_session_whose_head_is_cancelled_agree_on_its_next_head(desk):
+    session = await desk.session()
+    await made(desk, session, plan(schedule=hourly(), overlap=Overlap.CANCEL_OTHER))
+    await fire(desk)
+    # Due before the other one, so that it has its turn first.
+    early = plan(schedule=Schedule(at=PAST - HOUR))
+    await made(desk, session, early)
+    fired = await fire(desk)
+    cancelled, second, third = await sends_of(desk, session)
+    assert cancelled.status is SendStatus.CANCELLED
+    assert [send.id for send in fired.ready] == [second.id]
+    assert (second.dispatched_at is not None, third.dispatched_at) == (True, None)
     assert (await desk.claimed(second)).send.id == second.id
 
 
