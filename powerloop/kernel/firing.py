@@ -47,9 +47,6 @@ class Facts:
 class Order:
     """A send that a timer makes."""
 
-    tick_at: datetime
-    #: Which one of the timer it is, from 1.
-    number: int
     content: tuple[Block, ...]
     policy: Policy
     #: The same for the same tick: nothing makes a second send of it.
@@ -110,7 +107,7 @@ def step(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Blo
     """
     if facts.is_closed:
         return Step(timer=cancelled(timer, SESSION_CLOSED, now))
-    missed = (_record(timer, due.missed_at, FiringOutcome.MISSED, now),) if due.missed_at else ()
+    missed = _missed(timer, due, now)
     if not due.ticks:
         return Step(timer=moved(timer, due.next_at, now), firings=missed)
     limit = timer.plan.pause_after
@@ -128,9 +125,12 @@ def asked_agent(timer: Timer, session: Session | None) -> str:
 
 def ask(timer: Timer, due: Due, now: datetime) -> Step:
     """What becomes of a timer whose hooks are to be asked about the first tick of `due`."""
-    missed = (_record(timer, due.missed_at, FiringOutcome.MISSED, now),) if due.missed_at else ()
     asked = replace(timer, tick_at=due.ticks[0], asked_at=now)
-    return Step(timer=asked, firings=missed)
+    return Step(timer=asked, firings=_missed(timer, due, now))
+
+
+def _missed(timer: Timer, due: Due, now: datetime) -> tuple[Firing, ...]:
+    return (_record(timer, due.missed_at, FiringOutcome.MISSED, now),) if due.missed_at else ()
 
 
 def _tick(timer: Timer, due: Due, facts: Facts, now: datetime, content: tuple[Block, ...]) -> Step:
@@ -232,8 +232,6 @@ def _fired(
     plan, number = timer.plan, timer.fires + 1
     text = render(plan.input, timer.id, tick_at, number, plan.schedule.tz)
     order = Order(
-        tick_at=tick_at,
-        number=number,
         content=content or (TextBlock(text=text),),
         policy=Policy.STEER if plan.overlap is Overlap.STEER else Policy.ENQUEUE,
         key=f"timer:{timer.id}:{tick_at.astimezone(UTC).isoformat()}",

@@ -24,6 +24,16 @@ def refusal(session: Session | None, new: NewSend) -> PowerLoopError | None:
     return None
 
 
+def refuse_closed(session: Session | None) -> None:
+    """Pass a session that is open, and none.
+
+    Raises:
+        SessionClosed: it is closed.
+    """
+    if session is not None and session.status is SessionStatus.CLOSED:
+        raise SessionClosed(session.id)
+
+
 def same_send(earlier: Send, new: NewSend) -> Send:
     """The earlier send of the same id, if `new` repeats it.
 

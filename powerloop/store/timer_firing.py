@@ -14,13 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
 
 from powerloop.kernel.calls import CallStatus
 from powerloop.kernel.crash_points import CrashPoint, passing
-from powerloop.kernel.firing import (
-    Facts,
-    asked_agent,
-    judge,
-    made_by,
-    release,
-)
+from powerloop.kernel.firing import Facts, asked_agent, judge, made_by, release
 from powerloop.kernel.firing import settle as settled
 from powerloop.kernel.firing import trigger as triggered
 from powerloop.kernel.hooks.timers import TimerAnswer
@@ -80,11 +74,12 @@ async def fire_due(run: Run, timetable: Timetable, limit: int, only: Collection[
     due = await _locked(run, and_(_DUE, theirs), timers.c.due_at, limit)
     held = await _locked(run, and_(_RELEASED, theirs), timers.c.held_at, limit)
     is_full = max(len(due), len(held)) >= limit
-    at, back_at = await _clock(run)
+    present = await _present(run)
+    at = present.at
     fired = Fired()
     if due or held:
         passing(CrashPoint.BEFORE_FIRE)
-        made = await _judged(run, due, held, timetable, Present(at, back_at))
+        made = await _judged(run, due, held, timetable, present)
         written = await write_steps(run, made, at)
         asked = tuple(one.stepped.timer for one in made if one.stepped.timer.asked_at == at)
         fired = Fired(ready=written.ready, ended=written.ended, asked=asked, count=len(written.made))
@@ -94,7 +89,7 @@ async def fire_due(run: Run, timetable: Timetable, limit: int, only: Collection[
 
 async def trigger(run: Run, timer: Timer, session: Session | None) -> tuple[Timer, Send, bool]:
     """Fire the timer beside its schedule; both rows are locked. Errors as `Timers.trigger`."""
-    at, _ = await _clock(run)
+    at = (await _present(run)).at
     stepped = triggered(timer, at)
     written = await write_steps(run, [Made(timer, stepped, session)], at)
     [send] = written.made
@@ -105,7 +100,7 @@ async def settle(
     run: Run, timer: Timer, session: Session | None, answer: TimerAnswer, timetable: Timetable
 ) -> Fired:
     """Do with the tick that hooks were asked about what they have made of it; both rows are locked."""
-    at, _ = await _clock(run)
+    at = (await _present(run)).at
     facts = await _facts(run, [(timer, session)])
     stepped = settled(timer, answer, timetable, facts[timer.id], at)
     written = await write_steps(run, [Made(timer, stepped, session)], at)
@@ -177,11 +172,10 @@ async def _failures(run: Run, timer: Timer, last: SendStatus | None) -> int:
     return sum(1 for _ in failed)
 
 
-async def _clock(run: Run) -> tuple[datetime, datetime]:
-    """The present, and when beats came back the last time that all were away."""
+async def _present(run: Run) -> Present:
     back = select(beats.c.back_at).where(beats.c.name == BEATS).scalar_subquery()
     row = (await run(select(now().label("now"), back.label("back_at"))))[0]
-    return row["now"], row["back_at"] or EVER
+    return Present(row["now"], row["back_at"] or EVER)
 
 
 async def _looking_ahead(run: Run, fired: Fired, theirs: ColumnElement[bool], *, is_full: bool) -> Fired:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from powerloop.kernel.agents import MAX_AGENT_NAME_LENGTH
 from powerloop.kernel.errors import InvalidInput
@@ -28,6 +28,8 @@ from powerloop.store.encoding import cleaned, decode
 
 logger = logging.getLogger("powerloop.timers")
 
+NamedT = TypeVar("NamedT", NewTimer, Timer)
+
 
 def checked_timer(new: NewTimer) -> NewTimer:
     """The timer, cleaned.
@@ -47,6 +49,11 @@ def checked_timer(new: NewTimer) -> NewTimer:
     )
     clean = replace(plan, schedule=in_utc, input=clean_text(plan.input), metadata=cleaned(plan.metadata))
     return replace(new, id=timer_name(new.id), plan=clean)
+
+
+def named(timer: NamedT, agent: str) -> NamedT:
+    """The timer, of that agent."""
+    return replace(timer, agent=clean_text(agent))
 
 
 def timer_name(timer_id: TimerId) -> TimerId:

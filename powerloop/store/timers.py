@@ -5,15 +5,12 @@ takes both at once, and passes over those that are locked: it waits for nobody w
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from sqlalchemy import func, insert, select, tuple_, update
 
 from powerloop.kernel.errors import (
     RowRefused,
-    SessionClosed,
     SessionNotFound,
     TimerNotFound,
     TimerQuotaReached,
@@ -25,7 +22,7 @@ from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.ports.timers import Fired
 from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.sends import Send
-from powerloop.kernel.sessions import Session, SessionStatus
+from powerloop.kernel.sessions import Session
 from powerloop.kernel.timer_edges import (
     cancelled,
     new_timer,
@@ -35,6 +32,7 @@ from powerloop.kernel.timer_edges import (
     told_again,
 )
 from powerloop.kernel.timers import Firing, NewTimer, Timer, TimerOwner, TimerStatus
+from powerloop.store.admission import refuse_closed
 from powerloop.store.columns import now
 from powerloop.store.database import Database, Run
 from powerloop.store.inputs import session_name
@@ -44,14 +42,13 @@ from powerloop.store.timer_firing import fire_due, settle, trigger
 from powerloop.store.timer_rows import (
     checked_timer,
     firing_of,
+    named,
     plan_row,
     readable_timer,
     timer_name,
     timer_of,
     timer_row,
 )
-
-NamedT = TypeVar("NamedT", NewTimer, Timer)
 
 
 class SqlTimers:
@@ -123,8 +120,7 @@ class SqlTimers:
     async def trigger(self, timer_id: TimerId) -> tuple[Timer, Send, bool]:
         async with self._database.transaction() as run:
             timer, session = await lock_timer(run, timer_id)
-            if session is not None and session.status is SessionStatus.CLOSED:
-                raise SessionClosed(session.id)
+            refuse_closed(session)
             return await trigger(run, timer, session)
 
     async def fire(self, timetable: Timetable, limit: int, *, agents: Collection[str] | None = None) -> Fired:
@@ -150,8 +146,8 @@ class SqlTimers:
     ) -> Timer:
         async with self._database.transaction() as run:
             timer, session = await lock_timer(run, timer_id)
-            if needs_open_session and session is not None and session.status is SessionStatus.CLOSED:
-                raise SessionClosed(session.id)
+            if needs_open_session:
+                refuse_closed(session)
             changed = change(timer, await present(run))
             await _write(run, changed)
         return changed
@@ -187,24 +183,19 @@ async def _create(run: Run, new: NewTimer, timetable: Timetable) -> Timer:
         if session is None:
             raise SessionNotFound(new.session_id)
         agent = session.agent
-        if session.status is SessionStatus.CLOSED:
-            raise SessionClosed(session.id)
+        refuse_closed(session)
     rows = await run(select(timers).where(timers.c.id == new.id).with_for_update(key_share=True))
     earlier = timer_of(rows[0]) if rows else None
     at = await present(run)
     if earlier is None:
         await _check_quota(run, new, agent)
-        timer = _named(new_timer(new, timetable, at), agent)
+        timer = named(new_timer(new, timetable, at), agent)
         await run(insert(timers).values(timer_row(timer)))
         return timer
-    changed = _named(told_again(earlier, _named(new, agent), timetable, at), agent)
+    changed = named(told_again(earlier, named(new, agent), timetable, at), agent)
     if changed != earlier:
         await _write(run, changed)
     return changed
-
-
-def _named(timer: NamedT, agent: str) -> NamedT:
-    return replace(timer, agent=clean_text(agent))
 
 
 async def _check_quota(run: Run, new: NewTimer, agent: str) -> None:

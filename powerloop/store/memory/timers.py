@@ -3,10 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from powerloop.kernel.errors import (
-    SessionClosed,
     SessionNotFound,
     TimerNotFound,
     TimerQuotaReached,
@@ -18,7 +16,6 @@ from powerloop.kernel.jsontypes import clean_text
 from powerloop.kernel.ports.timers import Fired
 from powerloop.kernel.ports.timetable import Timetable
 from powerloop.kernel.sends import Send
-from powerloop.kernel.sessions import SessionStatus
 from powerloop.kernel.timer_edges import (
     cancelled,
     new_timer,
@@ -28,12 +25,11 @@ from powerloop.kernel.timer_edges import (
     told_again,
 )
 from powerloop.kernel.timers import Firing, NewTimer, Timer, TimerOwner, TimerStatus
+from powerloop.store.admission import refuse_closed
 from powerloop.store.inputs import session_name
 from powerloop.store.memory.state import State
 from powerloop.store.memory.timer_firing import MemoryFiring
-from powerloop.store.timer_rows import checked_timer, timer_name
-
-NamedT = TypeVar("NamedT", NewTimer, Timer)
+from powerloop.store.timer_rows import checked_timer, named, timer_name
 
 
 class MemoryTimers:
@@ -50,10 +46,10 @@ class MemoryTimers:
         now = self._state.clock.now()
         if earlier is None:
             self._check_quota(new, agent)
-            made = self._state.timers[new.id] = _named(new_timer(new, timetable, now), agent)
+            made = self._state.timers[new.id] = named(new_timer(new, timetable, now), agent)
             return made
-        changed = told_again(earlier, _named(new, agent), timetable, now)
-        self._state.timers[new.id] = changed = _named(changed, agent)
+        changed = told_again(earlier, named(new, agent), timetable, now)
+        self._state.timers[new.id] = changed = named(changed, agent)
         return changed
 
     async def find(self, timer_id: TimerId) -> Timer | None:
@@ -132,8 +128,7 @@ class MemoryTimers:
     def _refuse_closed(self, timer_id: TimerId) -> None:
         timer = self._get(timer_id)
         session = self._state.sessions.get(timer.session_id) if timer.session_id else None
-        if session is not None and session.status is SessionStatus.CLOSED:
-            raise SessionClosed(session.id)
+        refuse_closed(session)
 
     def _agent_of(self, new: NewTimer) -> str:
         if new.session_id is None:
@@ -141,8 +136,7 @@ class MemoryTimers:
         session = self._state.sessions.get(session_name(new.session_id))
         if session is None:
             raise SessionNotFound(new.session_id)
-        if session.status is SessionStatus.CLOSED:
-            raise SessionClosed(session.id)
+        refuse_closed(session)
         return session.agent
 
     def _check_quota(self, new: NewTimer, agent: str) -> None:
@@ -154,10 +148,6 @@ class MemoryTimers:
         limit = new.quota.per_agent
         if limit is not None and sum(one.agent == agent for one in live) >= limit:
             raise TimerQuotaReached(limit, f"the agent {agent!r}")
-
-
-def _named(timer: NamedT, agent: str) -> NamedT:
-    return replace(timer, agent=clean_text(agent))
 
 
 def _age(timer: Timer) -> tuple[datetime, str]:
